@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# What can be switched. Everything but the library is off when mp is part of another project.
+option(MP_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(MP_BUILD_BENCHMARKS "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL})
+option(MP_BUILD_FUZZERS "Build the libFuzzer targets (clang only)" OFF)
+option(MP_INSTALL "Make the install rules" ${PROJECT_IS_TOP_LEVEL})
+option(MP_WERROR "Treat warnings as errors" OFF)
+set(MP_SANITIZE "" CACHE STRING "Sanitizers for the library and its tests, e.g. address,undefined")
+option(BUILD_SHARED_LIBS "Build libmultiprocessing as a shared library" OFF)
+
+if(PROJECT_IS_TOP_LEVEL)
+  if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+  endif()
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+  find_program(MP_CCACHE ccache)
+  if(MP_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${MP_CCACHE})
+  endif()
+endif()
