@@ -10,9 +10,8 @@ namespace mp::detail {
 
 void throw_usage_error(const char* sentence) { throw UsageError{sentence}; }
 
-void invariant_broken(const char* sentence, std::source_location where) noexcept {
-  std::fprintf(stderr, "mp: broken invariant: %s (%s:%u)\n", sentence, where.file_name(),
-               static_cast<unsigned>(where.line()));
+void invariant_broken(const char* sentence, const char* file, unsigned line) noexcept {
+  std::fprintf(stderr, "mp: broken invariant: %s (%s:%u)\n", sentence, file, line);
   std::abort();
 }
 

@@ -7,15 +7,15 @@
 // which may be shared with other processes, is torn, so the process says so and aborts.
 #pragma once
 
-#include <source_location>
-
 #include "mp/base/export.hpp"
 
 namespace mp::detail {
 
 [[noreturn]] MP_API void throw_usage_error(const char* sentence);
-[[noreturn]] MP_API void invariant_broken(
-    const char* sentence, std::source_location where = std::source_location::current()) noexcept;
+// The builtins, because clang 14 cannot compile libstdc++'s std::source_location.
+[[noreturn]] MP_API void invariant_broken(const char* sentence,
+                                          const char* file = __builtin_FILE(),
+                                          unsigned line = __builtin_LINE()) noexcept;
 
 }  // namespace mp::detail
 

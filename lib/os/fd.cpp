@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/fd.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "os/check.hpp"
+
+namespace mp::os {
+
+void Fd::reset(int fd) noexcept {
+  const int old = std::exchange(fd_, fd);
+  if (old >= 0 && old != fd) {
+    // Linux has freed the number even when close() answers EINTR: never a second time.
+    (void)::close(old);
+  }
+}
+
+Fd Fd::duplicate(int lowest) const {
+  return Fd{check(call(Sys::dup, [&] { return ::fcntl(fd_, F_DUPFD_CLOEXEC, lowest); }))};
+}
+
+void set_close_on_exec(int fd, bool on) {
+  check(call(Sys::fcntl, [&] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); }), "FD_CLOEXEC");
+}
+
+Fd open_file(const char* path, int flags, unsigned mode) {
+  return Fd{check(call(Sys::open, [&] { return ::open(path, flags | O_CLOEXEC, mode); }), path)};
+}
+
+}  // namespace mp::os
