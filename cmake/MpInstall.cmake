@@ -21,7 +21,15 @@ install(FILES
   ${PROJECT_BINARY_DIR}/multiprocessingConfigVersion.cmake
   DESTINATION ${mp_package_dir} COMPONENT Development)
 
-# The .pc file. Absolute install dirs are legal, so the prefix is only put before relative ones.
+# The .pc file finds its prefix from where it lies, so `cmake --install --prefix` may choose another
+# and the tree may move. Absolute install dirs are legal, so the prefix is only put before relative
+# ones.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(mp_pc_prefix "${CMAKE_INSTALL_PREFIX}")
+else()
+  file(RELATIVE_PATH mp_pc_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+  string(REGEX REPLACE "/$" "" mp_pc_prefix "\${pcfiledir}/${mp_pc_prefix}")
+endif()
 foreach(kind LIB INCLUDE)
   if(IS_ABSOLUTE "${CMAKE_INSTALL_${kind}DIR}")
     set(mp_pc_${kind}DIR "${CMAKE_INSTALL_${kind}DIR}")

@@ -8,7 +8,9 @@
 
 namespace mp::detail {
 
-void throw_usage_error(const char* sentence) { throw UsageError{sentence}; }
+void throw_usage_error(const char* sentence) {
+  throw UsageError{sentence};
+}
 
 void invariant_broken(const char* sentence, const char* file, unsigned line) noexcept {
   std::fprintf(stderr, "mp: broken invariant: %s (%s:%u)\n", sentence, file, line);

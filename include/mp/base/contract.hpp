@@ -13,20 +13,20 @@ namespace mp::detail {
 
 [[noreturn]] MP_API void throw_usage_error(const char* sentence);
 // The builtins, because clang 14 cannot compile libstdc++'s std::source_location.
-[[noreturn]] MP_API void invariant_broken(const char* sentence,
-                                          const char* file = __builtin_FILE(),
+[[noreturn]] MP_API void invariant_broken(const char* sentence, const char* file = __builtin_FILE(),
                                           unsigned line = __builtin_LINE()) noexcept;
 
 }  // namespace mp::detail
 
-#define MP_EXPECTS(condition, sentence)                \
-  do {                                                 \
-    if (!(condition)) [[unlikely]]                     \
-      ::mp::detail::throw_usage_error(sentence);       \
+#define MP_EXPECTS(condition, sentence)          \
+  do {                                           \
+    if (!(condition)) [[unlikely]]               \
+      ::mp::detail::throw_usage_error(sentence); \
   } while (false)
 
-#define MP_ENSURES(condition, sentence)                \
-  do {                                                 \
-    if (!(condition)) [[unlikely]]                     \
-      ::mp::detail::invariant_broken(sentence);        \
+// std::source_location would do without __FILE__, but clang has it from 16 on only.
+#define MP_ENSURES(condition, sentence)                             \
+  do {                                                              \
+    if (!(condition)) [[unlikely]]                                  \
+      ::mp::detail::invariant_broken(sentence, __FILE__, __LINE__); \
   } while (false)

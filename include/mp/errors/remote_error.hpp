@@ -31,7 +31,9 @@ struct MP_API RemoteInfo {
   virtual ~RemoteInfo();
   RemoteInfo() = default;
   RemoteInfo(const RemoteInfo&) = default;
+  RemoteInfo(RemoteInfo&&) = default;
   RemoteInfo& operator=(const RemoteInfo&) = default;
+  RemoteInfo& operator=(RemoteInfo&&) = default;
 };
 
 // Returns what is known of the other process when `error` came from one, otherwise nullptr. The
