@@ -29,7 +29,9 @@ Error::Error(std::error_code code, std::string_view sentence)
     : std::system_error{code}, sentence_{sentence_or(code, sentence)} {}
 Error::~Error() = default;
 
-const char* Error::what() const noexcept { return sentence_->c_str(); }
+const char* Error::what() const noexcept {
+  return sentence_->c_str();
+}
 
 OsError::OsError(int error_number, std::string_view operation, std::string_view detail)
     : Error{std::error_code{error_number, std::system_category()},
@@ -41,7 +43,9 @@ OutOfMemory::OutOfMemory(std::string_view sentence)
     : sentence_{std::make_shared<const std::string>(sentence)} {}
 OutOfMemory::~OutOfMemory() = default;
 
-const char* OutOfMemory::what() const noexcept { return sentence_->c_str(); }
+const char* OutOfMemory::what() const noexcept {
+  return sentence_->c_str();
+}
 
 UsageError::UsageError(const std::string& sentence) : std::logic_error{sentence} {}
 UsageError::~UsageError() = default;
@@ -50,8 +54,7 @@ TimeoutError::TimeoutError(std::string_view sentence) : Error{Errc::timed_out, s
 TimeoutError::TimeoutError(Errc code, std::string_view sentence) : Error{code, sentence} {}
 TimeoutError::~TimeoutError() = default;
 
-TaskTimeout::TaskTimeout(std::string_view sentence)
-    : TimeoutError{Errc::task_timeout, sentence} {}
+TaskTimeout::TaskTimeout(std::string_view sentence) : TimeoutError{Errc::task_timeout, sentence} {}
 TaskTimeout::~TaskTimeout() = default;
 
 ClosedError::ClosedError(std::string_view sentence) : Error{Errc::closed, sentence} {}
@@ -74,10 +77,10 @@ TypeMismatch::TypeMismatch(std::string_view expected, std::string_view received,
 TypeMismatch::~TypeMismatch() = default;
 
 BufferTooShort::BufferTooShort(Bytes message)
-    : CodecError{Errc::buffer_too_short,
-                 "the message of " + std::to_string(message.size()) +
-                     " bytes is longer than the buffer",
-                 std::move(message)} {}
+    : CodecError{
+          Errc::buffer_too_short,
+          "the message of " + std::to_string(message.size()) + " bytes is longer than the buffer",
+          std::move(message)} {}
 BufferTooShort::~BufferTooShort() = default;
 
 FrameTooLarge::FrameTooLarge(std::uint64_t size, std::uint64_t limit)
@@ -122,7 +125,8 @@ PoolClosed::~PoolClosed() = default;
 QueueClosed::QueueClosed(std::string_view sentence) : ClosedError{Errc::queue_closed, sentence} {}
 QueueClosed::~QueueClosed() = default;
 
-AuthenticationError::AuthenticationError(std::string_view sentence) : Error{Errc::authentication_failed, sentence} {}
+AuthenticationError::AuthenticationError(std::string_view sentence)
+    : Error{Errc::authentication_failed, sentence} {}
 AuthenticationError::~AuthenticationError() = default;
 
 OwnerDied::OwnerDied(std::string_view sentence) : SyncError{Errc::owner_died, sentence} {}
@@ -134,16 +138,19 @@ NotOwner::~NotOwner() = default;
 OverRelease::OverRelease(std::string_view sentence) : SyncError{Errc::over_release, sentence} {}
 OverRelease::~OverRelease() = default;
 
-BrokenBarrier::BrokenBarrier(std::string_view sentence) : SyncError{Errc::broken_barrier, sentence} {}
+BrokenBarrier::BrokenBarrier(std::string_view sentence)
+    : SyncError{Errc::broken_barrier, sentence} {}
 BrokenBarrier::~BrokenBarrier() = default;
 
-SegmentBroken::SegmentBroken(std::string_view sentence) : SyncError{Errc::segment_broken, sentence} {}
+SegmentBroken::SegmentBroken(std::string_view sentence)
+    : SyncError{Errc::segment_broken, sentence} {}
 SegmentBroken::~SegmentBroken() = default;
 
 StartError::StartError(std::string_view sentence) : ProcessError{Errc::start_failed, sentence} {}
 StartError::~StartError() = default;
 
-WrongProcess::WrongProcess(std::string_view sentence) : ProcessError{Errc::wrong_process, sentence} {}
+WrongProcess::WrongProcess(std::string_view sentence)
+    : ProcessError{Errc::wrong_process, sentence} {}
 WrongProcess::~WrongProcess() = default;
 
 }  // namespace mp

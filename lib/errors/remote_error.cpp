@@ -15,8 +15,8 @@ const RemoteInfo* remote_info(const std::exception& error) noexcept {
 }
 
 RemoteError::RemoteError(std::string_view text, RemoteInfo info)
-    : Error{Errc::remote,
-            text.empty() ? "an exception of type " + info.type_name + " was thrown" : std::string{text}},
+    : Error{Errc::remote, text.empty() ? "an exception of type " + info.type_name + " was thrown"
+                                       : std::string{text}},
       info_{std::make_shared<const RemoteInfo>(std::move(info))} {}
 RemoteError::~RemoteError() = default;
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mp/errors.hpp"
-
-#include <gtest/gtest.h>
-
 #include <cerrno>
+#include <gtest/gtest.h>
 #include <string>
 #include <type_traits>
 
 #include "mp/base/contract.hpp"
+#include "mp/errors.hpp"
 
 namespace mp {
 namespace {
