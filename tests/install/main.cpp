@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the three outside projects build: an error made in the library is caught by its type here.
+#include <chrono>
+#include <cstdio>
 #include <mp/base/deadline.hpp>
 #include <mp/base/version.hpp>
 #include <mp/errors.hpp>
-
-#include <chrono>
-#include <cstdio>
 
 int main() {
   try {
