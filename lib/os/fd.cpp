@@ -17,7 +17,11 @@ void Fd::reset(int fd) noexcept {
 }
 
 Fd Fd::duplicate(int lowest) const {
-  return Fd{check(call(Sys::dup, [&] { return ::fcntl(fd_, F_DUPFD_CLOEXEC, lowest); }))};
+  return os::duplicate(fd_, lowest);
+}
+
+Fd duplicate(int fd, int lowest) {
+  return Fd{check(call(Sys::dup, [&] { return ::fcntl(fd, F_DUPFD_CLOEXEC, lowest); }))};
 }
 
 void set_close_on_exec(int fd, bool on) {

@@ -14,6 +14,11 @@
 
 namespace mp::os {
 
+class Fd;
+
+// A second, close-on-exec descriptor for the open file that somebody else's `fd` is for.
+[[nodiscard]] Fd duplicate(int fd, int lowest = 0);
+
 class Fd {
  public:
   Fd() = default;

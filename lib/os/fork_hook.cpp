@@ -41,15 +41,19 @@ void run_after(ForkHook Hooks::*which) noexcept {
 }
 
 int install() noexcept {
-  return ::pthread_atfork([] { run_prepare_hooks(); }, [] { run_parent_hooks(); },
-                          [] { run_child_hooks(); });
+  static const int error = ::pthread_atfork([] { run_prepare_hooks(); }, [] { run_parent_hooks(); },
+                                            [] { run_child_hooks(); });
+  return error;
 }
+
+// When the program is loaded, so that no fork finds the guard of that static half taken. at_fork
+// may still come first, from another file's initialisation.
+[[maybe_unused]] const int installed_at_load = install();
 
 }  // namespace
 
 void at_fork(ForkHook prepare, ForkHook parent, ForkHook child) {
-  static const int installed = install();
-  check(installed, Sys::clone, "pthread_atfork");
+  check(install(), Sys::clone, "pthread_atfork");
   const int index = taken.fetch_add(1);
   MP_EXPECTS(index < kMaxForkHooks, "at_fork has room for 32 registrations");
   Hooks& hooks = table[static_cast<unsigned>(index)];

@@ -23,8 +23,7 @@ int advise(Sys sys, void* address, std::size_t size, int advice) noexcept {
 }  // namespace
 
 std::size_t page_size() noexcept {
-  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return size;
+  return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
 Outcome<void*> map_shared(int fd, std::size_t size, void* hint) noexcept {

@@ -7,7 +7,6 @@
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
-#include <memory>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -21,6 +20,7 @@
 
 #include "os/check.hpp"
 #include "os/fd.hpp"
+#include "os/limits.hpp"
 
 namespace mp::os {
 
@@ -147,20 +147,7 @@ bool is_zombie_or_gone(int pid, std::uint64_t start_time) noexcept {
 }
 
 int cpu_count() {
-  // The kernel refuses a mask that is shorter than its own.
-  for (std::size_t cpus = 1024;; cpus *= 2) {
-    const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set{
-        CPU_ALLOC(cpus), [](cpu_set_t* mask) { CPU_FREE(mask); }};
-    const std::size_t bytes = CPU_ALLOC_SIZE(cpus);
-    const auto asked =
-        call(Sys::sched_getaffinity, [&] { return ::sched_getaffinity(0, bytes, set.get()); });
-    if (asked.ok()) {
-      return std::max(1, CPU_COUNT_S(bytes, set.get()));
-    }
-    if (asked.error != EINVAL || cpus > (std::size_t{1} << 20)) {
-      check(asked);
-    }
-  }
+  return std::max(1, static_cast<int>(affinity().size()));
 }
 
 int current_cpu() noexcept {

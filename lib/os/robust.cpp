@@ -95,15 +95,12 @@ RobustHead* find_robust_head() noexcept {
   return head;
 }
 
-void reset_robust_list() noexcept {
+void reset_robust_list(RobustHead* head) noexcept {
   // The kernel gives a new process no list; the head is still where libc keeps it, and libc's
   // copy still names the parent's mutexes.
-  if (robust_head == nullptr) {
-    return;
-  }
-  robust_head->list = robust_head;
-  robust_head->pending = nullptr;
-  (void)::syscall(SYS_set_robust_list, robust_head, sizeof(RobustHead));
+  head->list = head;
+  head->pending = nullptr;
+  (void)::syscall(SYS_set_robust_list, head, sizeof(RobustHead));
 }
 
 }  // namespace detail

@@ -83,8 +83,8 @@ extern thread_local constinit RobustHead* robust_head;
 // Asks the kernel for this thread's list head, once; null if it does not tell.
 RobustHead* find_robust_head() noexcept;
 
-// After a raw clone: an empty list, registered with the kernel, for the new process.
-void reset_robust_list() noexcept;
+// After a raw clone: an empty list at `head`, registered with the kernel, for the new process.
+void reset_robust_list(RobustHead* head) noexcept;
 
 }  // namespace detail
 

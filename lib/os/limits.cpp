@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/limits.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+#include <sched.h>
+#include <sys/resource.h>
+
+#include "os/check.hpp"
+
+namespace mp::os {
+
+namespace {
+
+struct FreeCpuSet {
+  void operator()(cpu_set_t* set) const noexcept { CPU_FREE(set); }
+};
+using CpuSet = std::unique_ptr<cpu_set_t, FreeCpuSet>;
+
+// No machine has more; the kernel's own masks end far below.
+constexpr std::size_t kMostCpus = std::size_t{1} << 20;
+
+__rlimit_resource number_of(Limit which) noexcept {
+  switch (which) {
+    case Limit::address_space:
+      return RLIMIT_AS;
+    case Limit::core_size:
+      return RLIMIT_CORE;
+    case Limit::cpu_seconds:
+      return RLIMIT_CPU;
+    case Limit::data_size:
+      return RLIMIT_DATA;
+    case Limit::file_size:
+      return RLIMIT_FSIZE;
+    case Limit::locked_memory:
+      return RLIMIT_MEMLOCK;
+    case Limit::open_files:
+      return RLIMIT_NOFILE;
+    case Limit::processes:
+      return RLIMIT_NPROC;
+    case Limit::stack_size:
+      return RLIMIT_STACK;
+  }
+  return RLIMIT_NLIMITS;  // the kernel answers EINVAL
+}
+
+static_assert(RLIM_INFINITY == kUnlimited);
+
+}  // namespace
+
+std::vector<int> affinity() {
+  // The kernel refuses a mask that is shorter than its own.
+  for (std::size_t cpus = 1024;; cpus *= 2) {
+    const CpuSet set{CPU_ALLOC(cpus)};
+    const std::size_t bytes = CPU_ALLOC_SIZE(cpus);
+    CPU_ZERO_S(bytes, set.get());
+    const auto asked =
+        call(Sys::sched_getaffinity, [&] { return ::sched_getaffinity(0, bytes, set.get()); });
+    if (asked.error == EINVAL && cpus < kMostCpus) {
+      continue;
+    }
+    check(asked);
+    std::vector<int> usable;
+    for (std::size_t cpu = 0; cpu != cpus; ++cpu) {
+      if (CPU_ISSET_S(cpu, bytes, set.get())) {
+        usable.push_back(static_cast<int>(cpu));
+      }
+    }
+    return usable;
+  }
+}
+
+void set_affinity(std::span<const int> cpus) {
+  const int most = cpus.empty() ? 0 : *std::max_element(cpus.begin(), cpus.end());
+  const auto count = static_cast<std::size_t>(std::max(most, 0)) + 1;
+  const CpuSet set{CPU_ALLOC(count)};
+  const std::size_t bytes = CPU_ALLOC_SIZE(count);
+  CPU_ZERO_S(bytes, set.get());
+  for (const int cpu : cpus) {
+    if (cpu >= 0) {
+      CPU_SET_S(static_cast<std::size_t>(cpu), bytes, set.get());
+    }
+  }
+  check(call(Sys::sched_setaffinity, [&] { return ::sched_setaffinity(0, bytes, set.get()); }));
+}
+
+LimitValue limit(Limit which) {
+  rlimit now{};
+  check(call(Sys::getrlimit, [&] { return ::getrlimit(number_of(which), &now); }));
+  return {now.rlim_cur, now.rlim_max};
+}
+
+void set_limit(Limit which, LimitValue value) {
+  const rlimit wanted{value.soft, value.hard};
+  check(call(Sys::setrlimit, [&] { return ::setrlimit(number_of(which), &wanted); }));
+}
+
+}  // namespace mp::os

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/signal.hpp"
+
+#include <csignal>
+
+#include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "os/check.hpp"
+#include "os/signal_set.hpp"
+
+namespace mp::os {
+
+static_assert(kSigInt == SIGINT && kSigAbort == SIGABRT && kSigKill == SIGKILL &&
+              kSigPipe == SIGPIPE && kSigTerm == SIGTERM && kSigChild == SIGCHLD &&
+              kSigContinue == SIGCONT && kSigStop == SIGSTOP);
+
+sigset_t to_sigset(SignalSet signals) noexcept {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int signal = 1; signal <= 64; ++signal) {
+    if ((signals & signal_bit(signal)) != 0) {
+      sigaddset(&set, signal);  // libc refuses the two it uses itself, rightly
+    }
+  }
+  return set;
+}
+
+SignalSet from_sigset(const sigset_t& set) noexcept {
+  SignalSet signals = 0;
+  for (int signal = 1; signal <= 64; ++signal) {
+    if (sigismember(&set, signal) == 1) {
+      signals |= signal_bit(signal);
+    }
+  }
+  return signals;
+}
+
+namespace {
+
+SignalHandler install(int signal, SignalHandler handler, int flags) {
+  struct sigaction wanted {};
+  struct sigaction before {};
+  wanted.sa_handler = handler;
+  wanted.sa_flags = flags;
+  sigemptyset(&wanted.sa_mask);
+  check(call(Sys::sigaction, [&] { return ::sigaction(signal, &wanted, &before); }));
+  return before.sa_handler;
+}
+
+}  // namespace
+
+int realtime_signal(int n) noexcept {
+  return SIGRTMAX - n;
+}
+
+SignalSet signal_mask() noexcept {
+  sigset_t now;
+  sigemptyset(&now);
+  (void)call_status(Sys::sigmask, [&] { return ::pthread_sigmask(SIG_SETMASK, nullptr, &now); });
+  return from_sigset(now);
+}
+
+SignalSet set_signal_mask(SignalSet blocked) noexcept {
+  const sigset_t wanted = to_sigset(blocked);
+  sigset_t before;
+  sigemptyset(&before);
+  (void)call_status(Sys::sigmask, [&] { return ::pthread_sigmask(SIG_SETMASK, &wanted, &before); });
+  return from_sigset(before);
+}
+
+SignalHandler set_handler(int signal, SignalHandler handler, bool interrupts) {
+  return install(signal, handler, interrupts ? 0 : SA_RESTART);
+}
+
+SignalHandler ignore_signal(int signal) {
+  return install(signal, SIG_IGN, 0);
+}
+
+SignalHandler default_signal(int signal) {
+  return install(signal, SIG_DFL, 0);
+}
+
+bool is_ignored(int signal) {
+  struct sigaction now {};
+  check(call(Sys::sigaction, [&] { return ::sigaction(signal, nullptr, &now); }));
+  return now.sa_handler == SIG_IGN;
+}
+
+void set_parent_death_signal(int signal) {
+  check(call(Sys::prctl, [&] { return ::prctl(PR_SET_PDEATHSIG, signal); }), "PR_SET_PDEATHSIG");
+}
+
+void die_of(int signal) noexcept {
+  struct sigaction fatal {};
+  fatal.sa_handler = SIG_DFL;
+  (void)::sigaction(signal, &fatal, nullptr);
+  // To this thread, so that it is there as soon as it is unblocked, and not taken by another
+  // thread while this one goes on.
+  (void)::syscall(SYS_tgkill, ::getpid(), ::syscall(SYS_gettid), signal);
+  (void)set_signal_mask(kAllSignals & ~signal_bit(signal));
+  // Still here: the signal's default is not to end a process.
+  ::_exit(128 + signal);
+}
+
+}  // namespace mp::os
