@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory/gate.hpp"
+
+#include <array>
+#include <chrono>
+#include <new>
+
+#include "memory/arena.hpp"
+#include "os/futex.hpp"
+#include "os/proc.hpp"
+#include "os/robust.hpp"
+
+namespace mp::memory {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+layout::ArenaHeader& header() noexcept {
+  return Arena::get().header();
+}
+
+// Wakes everybody, unless somebody did since `deaths` was read: then all those who slept at that
+// time are awake already. The count goes up after the wake-up, so whoever is killed in between
+// leaves the duty to the others, who have not gone back to sleep with a newer count.
+void pass_on(std::uint32_t deaths) noexcept {
+  layout::ArenaHeader& shared = header();
+  if (shared.deaths.load() == deaths) {
+    os::futex_wake(shared.gate, os::kEverybody);
+    shared.deaths.compare_exchange_strong(deaths, deaths + 1);
+  }
+}
+
+}  // namespace
+
+bool word_sleep(const layout::Word& word, std::uint32_t expected, Deadline until,
+                ThreadTag owner) noexcept {
+  if (until.passed()) {
+    return false;
+  }
+  layout::ArenaHeader& shared = header();
+  const std::uint32_t deaths = shared.deaths.load();
+  std::array<os::FutexWait, 3> waits{{{&word, expected}, {&shared.gate, 0}, {}}};
+  std::size_t count = 2;
+  LeaseView lease;
+  if (owner != 0) {
+    lease = lease_of(owner);
+    if (lease.word == nullptr) {
+      return true;  // it is gone: look again
+    }
+    waits[count++] = {lease.word, lease.alive};
+  }
+  const auto slice = os::have_futex_waitv() ? 1000ms : 50ms;
+  const os::Wait how = os::futex_wait_any({waits.data(), count}, until.no_later_than(slice));
+  if (lease.word != nullptr && thread_gone(owner)) {
+    // The kernel woke one of those who slept on the lease.
+    os::futex_wake(*lease.word, os::kEverybody);
+  }
+  if (how == os::Wait::woken && word.load(std::memory_order_acquire) == expected) {
+    pass_on(deaths);  // nobody changed our word, so this was the tree's gate, a death or a signal
+  }
+  return !until.passed() || word.load(std::memory_order_acquire) != expected;
+}
+
+int word_wake(const layout::Word& word, int n) noexcept {
+  return os::futex_wake(word, n);
+}
+
+void wake_the_tree() noexcept {
+  layout::ArenaHeader& shared = header();
+  os::futex_wake(shared.gate, os::kEverybody);
+  shared.deaths.fetch_add(1);
+}
+
+std::uint32_t gate_prepare(layout::Gate& gate) noexcept {
+  // seq_cst: the flag is up before the caller looks at its condition, so a waker that makes the
+  // condition true after that look sees the flag.
+  return gate.word.fetch_or(layout::kGateSleepers) | layout::kGateSleepers;
+}
+
+bool gate_sleep(layout::Gate& gate, std::uint32_t key, Deadline until, ThreadTag owner) noexcept {
+  return word_sleep(gate.word, key, until, owner);
+}
+
+void gate_wake(layout::Gate& gate, int n) noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // the condition before the look at the flag
+  std::uint32_t word = gate.word.load(std::memory_order_relaxed);
+  if ((word & layout::kGateSleepers) == 0) {
+    return;
+  }
+  const ArmedWake armed;
+  if (n != kAll) {
+    // The flag stays up: others may sleep on.
+    word = gate.word.fetch_add(layout::kGateStep) + layout::kGateStep;
+    if (os::futex_wake(gate.word, n) == n) {
+      return;
+    }
+  }
+  // Nobody slept a moment ago, or all are to be woken: lower the flag, which changes the word, and
+  // wake those who fell asleep before it changed.
+  const auto lowered = [](std::uint32_t from) {
+    return (from + layout::kGateStep) & ~layout::kGateSleepers;
+  };
+  if (n == kAll) {
+    while (!gate.word.compare_exchange_weak(word, lowered(word))) {
+    }
+  } else if (!gate.word.compare_exchange_strong(word, lowered(word))) {
+    return;  // somebody else changed it after our wake-up, and wakes
+  }
+  os::futex_wake(gate.word, os::kEverybody);
+}
+
+// os::PendingWake, built in place so that its members stay out of the header.
+ArmedWake::ArmedWake() noexcept {
+  ::new (storage_) os::PendingWake{header().gate};
+}
+
+ArmedWake::~ArmedWake() {
+  std::launder(reinterpret_cast<os::PendingWake*>(storage_))->~PendingWake();
+}
+
+namespace {
+
+// How many CPUs this process may run on; asked now and then, since affinity can change.
+bool single_cpu() noexcept {
+  static std::atomic<std::uint32_t> countdown{0};
+  static std::atomic<bool> single{false};
+  // Relaxed: both are hints.
+  if (countdown.load(std::memory_order_relaxed) == 0) {
+    single.store(os::cpu_count() <= 1, std::memory_order_relaxed);
+    countdown.store(256, std::memory_order_relaxed);
+  } else {
+    countdown.fetch_sub(1, std::memory_order_relaxed);
+  }
+  return single.load(std::memory_order_relaxed);
+}
+
+constexpr std::uint32_t kMost = 4000;  // about 80 us of pauses
+constexpr std::uint32_t kLeast = 16;
+constexpr std::uint32_t kRestAfterMiss = 63;
+
+}  // namespace
+
+std::uint32_t Spinner::budget(int waker_cpu) noexcept {
+  if (waker_cpu >= 0 && waker_cpu == os::current_cpu()) {
+    return 1;
+  }
+  if (single_cpu()) {
+    return 1;
+  }
+  return budget_.load(std::memory_order_relaxed);
+}
+
+void Spinner::hit(std::uint32_t used) noexcept {
+  const std::uint32_t now = budget_.load(std::memory_order_relaxed);
+  if (used * 2 > now && now < kMost) {
+    budget_.store(now * 2, std::memory_order_relaxed);
+  }
+}
+
+void Spinner::miss(std::uint32_t spent) noexcept {
+  if (spent <= 1) {
+    return;
+  }
+  const std::uint32_t now = budget_.load(std::memory_order_relaxed);
+  if (now > kLeast) {
+    budget_.store(now / 2, std::memory_order_relaxed);
+    return;
+  }
+  // At the bottom: try a longer spin now and then, in case the peer became quick.
+  const std::uint32_t rest = rest_.load(std::memory_order_relaxed);
+  if (rest >= kRestAfterMiss) {
+    rest_.store(0, std::memory_order_relaxed);
+    budget_.store(kStart, std::memory_order_relaxed);
+  } else {
+    rest_.store(rest + 1, std::memory_order_relaxed);
+  }
+}
+
+void Spinner::relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace mp::memory

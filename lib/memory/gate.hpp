@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// memory/gate.hpp — the one way to sleep on shared memory: an eventcount on a futex word.
+//
+// A gate is one word: a sequence number and a flag "somebody may be asleep". Waiting:
+//
+//     for (;;) {
+//       const std::uint32_t key = gate_prepare(gate);   // raises the flag, then look:
+//       if (condition()) break;
+//       if (!gate_sleep(gate, key, until)) return false; // deadline passed
+//     }
+//
+// Waking: make the condition true, then gate_wake(gate, n). It costs one load when nobody sleeps.
+//
+// Sleepers wait on {the gate's sequence, optionally the lease of a thread they depend on, the
+// tree's gate}. The tree's gate is one word that is always zero: a waker that is killed between its
+// commit and its wake-up has armed it (os::PendingWake), so the kernel wakes one sleeper there,
+// and a sleeper woken there wakes all the others of the tree, who look again. Behind that stand
+// slices: a sleep never lasts longer than a second (50 ms where the kernel has no futex_waitv).
+//
+// Order: what was written before gate_wake is seen after gate_sleep or gate_prepare returns.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "mp/base/deadline.hpp"
+
+#include "memory/arena_layout.hpp"
+#include "memory/threads.hpp"
+
+namespace mp::memory {
+
+// Announces a sleeper and returns the key for gate_sleep. Look at the condition after this.
+[[nodiscard]] std::uint32_t gate_prepare(layout::Gate& gate) noexcept;
+
+// Sleeps until the gate is woken after `key` was taken, the thread behind `owner` is gone (0 = do
+// not watch anybody), somebody in the tree died, or a slice is over. Returns false when `until`
+// has passed. Spurious returns are normal: look again.
+bool gate_sleep(layout::Gate& gate, std::uint32_t key, Deadline until,
+                ThreadTag owner = 0) noexcept;
+
+// Wakes up to `n` sleepers. Call after the condition was made true.
+void gate_wake(layout::Gate& gate, int n) noexcept;
+inline constexpr int kAll = 0x7fffffff;
+
+// Sleeps like gate_sleep on a bare futex word, for locks whose word is their own gate.
+bool word_sleep(const layout::Word& word, std::uint32_t expected, Deadline until,
+                ThreadTag owner = 0) noexcept;
+// Wakes up to `n` sleepers of a bare word; returns how many were asleep.
+int word_wake(const layout::Word& word, int n) noexcept;
+// Wakes every sleeper of the tree, to look again.
+void wake_the_tree() noexcept;
+
+// Between its constructor and its destructor: should this thread be killed, the kernel wakes one
+// sleeper on the tree's gate. Armed around {commit; wake}. Costs two stores.
+class ArmedWake {
+ public:
+  ArmedWake() noexcept;
+  ~ArmedWake();
+  ArmedWake(const ArmedWake&) = delete;
+  ArmedWake& operator=(const ArmedWake&) = delete;
+
+ private:
+  alignas(8) std::byte storage_[16];
+};
+
+// How long to spin before sleeping. One per waiting place, process-local: the budget halves on a
+// miss and grows on a hit. `waker_cpu` is the CPU on which the peer ran last (its own publication,
+// -1 unknown): on the same CPU spinning cannot help, so there is none; nor on a single CPU.
+class Spinner {
+ public:
+  // Calls `ready` until it returns true or the budget is spent. Returns whether it became true.
+  template <class Ready>
+  bool spin(Ready&& ready, int waker_cpu = -1) noexcept {
+    std::uint32_t left = budget(waker_cpu);
+    const std::uint32_t start = left;
+    for (; left != 0; --left) {
+      if (ready()) {
+        hit(start - left);
+        return true;
+      }
+      relax();
+    }
+    miss(start);
+    return false;
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t budget(int waker_cpu) noexcept;
+  void hit(std::uint32_t used) noexcept;
+  void miss(std::uint32_t spent) noexcept;
+  static void relax() noexcept;
+
+  std::atomic<std::uint32_t> budget_{kStart};
+  std::atomic<std::uint32_t> rest_{0};
+  static constexpr std::uint32_t kStart = 200;
+};
+
+}  // namespace mp::memory

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// Invariants
+//   P1  The word of an entry says everything that matters; a claim is one CAS on it.
+//   P2  An entry goes free -> starting -> alive -> (exited | dead) -> free, and its generation goes
+//       up when it is claimed. Only bury() makes it free, after the sweep.
+//   P3  A name with an old generation names a process that is dead and swept.
+#include "memory/processes.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "mp/errors/error.hpp"
+#include "mp/memory/object_ref.hpp"
+
+#include "memory/arena.hpp"
+#include "memory/fork_mutex.hpp"
+#include "memory/gate.hpp"
+#include "memory/message.hpp"
+#include "memory/sweep.hpp"
+#include "os/fork_hook.hpp"
+#include "os/proc.hpp"
+
+namespace mp::detail {
+
+std::uint32_t fork_generation = 1;
+
+}  // namespace mp::detail
+
+namespace mp::memory {
+
+namespace {
+
+using layout::ProcessEntry;
+using layout::ProcessState;
+
+constexpr std::uint32_t kPidMask = (1u << 22) - 1;
+constexpr std::uint32_t kStartMask = (1u << 18) - 1;
+
+constexpr std::uint64_t make_word(ProcessState state, std::uint32_t generation, int pid,
+                                  std::uint64_t start_time) {
+  return std::uint64_t{static_cast<std::uint8_t>(state)} << 60 | std::uint64_t{generation} << 40 |
+         std::uint64_t{static_cast<std::uint32_t>(pid) & kPidMask} << 18 |
+         (start_time & kStartMask);
+}
+constexpr ProcessState state_of(std::uint64_t word) {
+  return static_cast<ProcessState>(word >> 60);
+}
+constexpr std::uint32_t generation_of(std::uint64_t word) {
+  return static_cast<std::uint32_t>(word >> 40) & kProcessGenerationMask;
+}
+constexpr int pid_in(std::uint64_t word) {
+  return static_cast<int>(word >> 18 & kPidMask);
+}
+constexpr std::uint64_t with_state(std::uint64_t word, ProcessState state) {
+  return (word & ~(std::uint64_t{15} << 60)) | std::uint64_t{static_cast<std::uint8_t>(state)}
+                                                   << 60;
+}
+
+std::atomic<ProcessId> self{0};  // 0: not entered yet, or inherited by fork
+ForkMutex entering{15};
+
+ProcessEntry& entry_of(ProcessId id) noexcept {
+  return Arena::get().at<ProcessEntry>(layout::kProcessTableOffset)[process_index(id)];
+}
+
+// Claims a free entry. The CAS is the commit.
+ProcessId claim(ProcessState state, int pid, std::uint64_t start_time) {
+  Arena& arena = Arena::get();
+  layout::ArenaHeader& header = arena.header();
+  // Round robin, so that an index does not come back soon.
+  const std::uint32_t first = header.process_cursor.fetch_add(1, std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < kMaxProcesses; ++i) {
+    const std::uint32_t index = (first + i) % kMaxProcesses;
+    ProcessEntry& entry = arena.at<ProcessEntry>(layout::kProcessTableOffset)[index];
+    std::uint32_t limit = header.process_limit.load(std::memory_order_relaxed);
+    if (index >= limit) {
+      arena.commit(arena.offset_of(&entry), sizeof entry);
+      while (limit <= index && !header.process_limit.compare_exchange_weak(limit, index + 1)) {
+      }
+    }
+    std::uint64_t word = entry.word.load(std::memory_order_acquire);
+    if (state_of(word) != ProcessState::free) {
+      continue;
+    }
+    std::uint32_t generation = (generation_of(word) + 1) & kProcessGenerationMask;
+    generation = generation == 0 ? 1 : generation;
+    if (entry.word.compare_exchange_strong(word, make_word(state, generation, pid, start_time))) {
+      entry.exit_code.store(0, std::memory_order_relaxed);
+      entry.start_time.store(start_time, std::memory_order_relaxed);
+      return make_process_id(index, generation);
+    }
+  }
+  throw OutOfMemory{"a tree cannot have more than 4096 processes at once"};
+}
+
+void forget_self() {
+  self.store(0, std::memory_order_relaxed);
+  ++mp::detail::fork_generation;
+}
+
+[[maybe_unused]] const bool hooked = [] {
+  os::at_fork(nullptr, nullptr, forget_self);
+  return true;
+}();
+
+ProcessId enter() {
+  const std::lock_guard hold{entering};
+  ProcessId me = self.load(std::memory_order_relaxed);
+  if (me == 0) {
+    const int pid = os::pid();
+    me = claim(ProcessState::alive, pid, os::start_time(pid));
+    self.store(me, std::memory_order_release);
+  }
+  return me;
+}
+
+}  // namespace
+
+ProcessId this_process() {
+  const ProcessId me = self.load(std::memory_order_acquire);
+  return me != 0 ? me : enter();
+}
+
+ProcessId enter_child() {
+  const ProcessId parent = this_process();
+  const ProcessId child = claim(ProcessState::starting, 0, 0);
+  entry_of(child).parent.store(parent, std::memory_order_relaxed);
+  return child;
+}
+
+void child_started(ProcessId child, int pid) noexcept {
+  ProcessEntry& entry = entry_of(child);
+  const std::uint64_t start_time = os::start_time(pid);
+  std::uint64_t word = entry.word.load(std::memory_order_acquire);
+  // The child may have written the same itself, or be dead and buried already.
+  while (generation_of(word) == process_generation(child) &&
+         state_of(word) == ProcessState::starting && pid_in(word) == 0) {
+    if (entry.word.compare_exchange_weak(
+            word, make_word(ProcessState::starting, generation_of(word), pid, start_time))) {
+      entry.start_time.store(start_time, std::memory_order_relaxed);
+      return;
+    }
+  }
+}
+
+void become(ProcessId child) noexcept {
+  ProcessEntry& entry = entry_of(child);
+  const int pid = os::pid();
+  const std::uint64_t start_time = os::start_time(pid);
+  std::uint64_t word = entry.word.load(std::memory_order_acquire);
+  while (generation_of(word) == process_generation(child) &&
+         state_of(word) == ProcessState::starting) {
+    if (entry.word.compare_exchange_weak(
+            word, make_word(ProcessState::alive, generation_of(word), pid, start_time))) {
+      entry.start_time.store(start_time, std::memory_order_relaxed);
+      break;
+    }
+  }
+  self.store(child, std::memory_order_release);
+}
+
+void child_not_started(ProcessId child) noexcept {
+  bury(child);
+}
+
+void set_exit_code(int code) noexcept {
+  if (const ProcessId me = self.load(std::memory_order_acquire)) {
+    entry_of(me).exit_code.store(layout::kExitKnown | (static_cast<std::uint32_t>(code) & 0xff));
+  }
+}
+
+bool exit_code_of(ProcessId process, int& code) noexcept {
+  const ProcessEntry& entry = entry_of(process);
+  const std::uint32_t value = entry.exit_code.load();
+  if (generation_of(entry.word.load()) != process_generation(process) ||
+      (value & layout::kExitKnown) == 0) {
+    return false;
+  }
+  code = static_cast<int>(value & ~layout::kExitKnown);
+  return true;
+}
+
+bool is_dead(ProcessId process) noexcept {
+  const ProcessEntry& entry = entry_of(process);
+  const std::uint64_t word = entry.word.load(std::memory_order_acquire);
+  if (generation_of(word) != process_generation(process)) {
+    return true;
+  }
+  switch (state_of(word)) {
+    case ProcessState::free:
+    case ProcessState::exited:
+    case ProcessState::dead:
+      return true;
+    case ProcessState::starting:
+      if (pid_in(word) == 0) {  // only its parent knows it yet
+        const ProcessId parent = entry.parent.load(std::memory_order_relaxed);
+        return parent == 0 || parent == process ? false : is_dead(parent);
+      }
+      break;
+    case ProcessState::alive:
+      break;
+  }
+  if (process == self.load(std::memory_order_relaxed)) {
+    return false;
+  }
+  return os::is_zombie_or_gone(pid_in(word), entry.start_time.load(std::memory_order_relaxed));
+}
+
+int pid_of(ProcessId process) noexcept {
+  const std::uint64_t word = entry_of(process).word.load(std::memory_order_acquire);
+  return generation_of(word) == process_generation(process) ? pid_in(word) : 0;
+}
+
+void set_process_name(ProcessId process, std::string_view name) noexcept {
+  ProcessEntry& entry = entry_of(process);
+  const std::size_t size = std::min(name.size(), sizeof entry.name - 1);
+  std::memcpy(entry.name, name.data(), size);
+  entry.name[size] = '\0';
+}
+
+void bury(ProcessId process) {
+  ProcessEntry& entry = entry_of(process);
+  std::uint64_t word = entry.word.load(std::memory_order_acquire);
+  do {
+    if (generation_of(word) != process_generation(process) ||
+        state_of(word) == ProcessState::free) {
+      return;
+    }
+  } while (!entry.word.compare_exchange_weak(word, with_state(word, ProcessState::dead)));
+  // Others may be sweeping the same process, and we may be killed here: every part is idempotent.
+  sweep_objects(process);
+  sweep_blocks(process, free_message);
+  sweep_threads(process);
+  word = with_state(word, ProcessState::dead);
+  entry.word.compare_exchange_strong(word, with_state(word, ProcessState::free));
+  wake_the_tree();
+}
+
+int bury_the_dead() {
+  Arena& arena = Arena::get();
+  const std::uint32_t limit =
+      std::min(arena.header().process_limit.load(std::memory_order_relaxed), kMaxProcesses);
+  int buried = 0;
+  for (std::uint32_t i = 0; i < limit; ++i) {
+    const ProcessEntry& entry = arena.at<ProcessEntry>(layout::kProcessTableOffset)[i];
+    const std::uint64_t word = entry.word.load(std::memory_order_acquire);
+    const ProcessId process = make_process_id(i, generation_of(word));
+    if (state_of(word) != ProcessState::free && is_dead(process)) {
+      bury(process);
+      ++buried;
+    }
+  }
+  return buried;
+}
+
+}  // namespace mp::memory

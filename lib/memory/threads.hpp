@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// memory/threads.hpp — thread tags and the leases that say whether their owner lives.
+//
+// A thread that claims shared state registers at its first claim and holds a lease, a robust futex,
+// for the rest of its life; the kernel sets the lease's death bit when the thread is gone, however
+// it went. Whoever meets a tag can tell with one load whether its owner will ever run again, and
+// can sleep on the lease to be woken by its death.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "memory/arena_layout.hpp"
+#include "memory/tags.hpp"
+
+namespace mp::memory {
+
+// This thread's tag; registers the thread (and its process) at the first call.
+[[nodiscard]] ThreadTag this_thread();
+
+// Whether the thread behind `tag` will never run again: it ended, or was killed.
+[[nodiscard]] bool thread_gone(ThreadTag tag) noexcept;
+// Whether the process of the thread behind `tag` is dead. A thread that merely ended while its
+// process lives is not dead in this sense. Costs a look at /proc when the thread is gone but its
+// process has not been buried yet.
+[[nodiscard]] bool process_gone(ThreadTag tag) noexcept;
+// The process that `tag` belonged to, 0 when that is known no longer (it is dead then).
+[[nodiscard]] ProcessId process_of(ThreadTag tag) noexcept;
+
+// The lease's futex word and the value it has while the owner lives, to sleep on; nullptr when the
+// thread is gone already.
+struct LeaseView {
+  const layout::Word* word = nullptr;
+  std::uint32_t alive = 0;
+};
+[[nodiscard]] LeaseView lease_of(ThreadTag tag) noexcept;
+
+}  // namespace mp::memory

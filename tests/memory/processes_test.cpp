@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory/processes.hpp"
+
+#include <csignal>
+#include <gtest/gtest.h>
+#include <thread>
+
+#include <unistd.h>
+
+#include "memory/threads.hpp"
+#include "support/child.hpp"
+#include "support/rendezvous.hpp"
+#include "support/shared.hpp"
+
+namespace mp::memory {
+namespace {
+
+using test::Child;
+
+TEST(Processes, EntersItselfOnce) {
+  const ProcessId me = this_process();
+  EXPECT_NE(me, 0u);
+  EXPECT_EQ(this_process(), me);
+  EXPECT_EQ(pid_of(me), ::getpid());
+  EXPECT_FALSE(is_dead(me));
+}
+
+TEST(Processes, AForkedChildIsAProcessOfItsOwn) {
+  const ProcessId parent = this_process();
+  Child child{[parent] {
+    EXPECT_NE(this_process(), parent);
+    EXPECT_EQ(pid_of(this_process()), ::getpid());
+  }};
+  EXPECT_EQ(child.wait(), test::exited(0));
+  EXPECT_EQ(bury_the_dead(), 1);
+  EXPECT_EQ(bury_the_dead(), 0);
+}
+
+TEST(Processes, AChildIsDeadOnlyWhenItIs) {
+  const ProcessId id = enter_child();
+  EXPECT_FALSE(is_dead(id)) << "entered, not started";
+  Child child{[id] {
+    become(id);
+    set_exit_code(7);
+    ::pause();
+  }};
+  child_started(id, child.pid());
+  EXPECT_FALSE(is_dead(id));
+  child.send_signal(SIGSTOP);
+  EXPECT_FALSE(is_dead(id)) << "a stopped process is alive";
+  child.send_signal(SIGKILL);
+  EXPECT_TRUE(child.has_ended(std::chrono::seconds{10}));
+  EXPECT_TRUE(is_dead(id)) << "a zombie is dead";
+  child.wait();
+  EXPECT_TRUE(is_dead(id));
+  bury(id);
+  EXPECT_TRUE(is_dead(id));
+}
+
+TEST(Processes, KeepsTheExitCodeUntilBuried) {
+  const ProcessId id = enter_child();
+  Child child{[id] {
+    become(id);
+    set_exit_code(7);
+  }};
+  child.wait();
+  int code = 0;
+  EXPECT_TRUE(exit_code_of(id, code));
+  EXPECT_EQ(code, 7);
+  bury(id);
+}
+
+TEST(Threads, HaveTagsOfTheirOwn) {
+  const ThreadTag mine = this_thread();
+  EXPECT_EQ(this_thread(), mine);
+  EXPECT_FALSE(thread_gone(mine));
+  EXPECT_EQ(process_of(mine), this_process());
+  ThreadTag other = 0;
+  std::thread{[&] { other = this_thread(); }}.join();
+  EXPECT_NE(other, mine);
+  EXPECT_TRUE(thread_gone(other));
+  EXPECT_FALSE(process_gone(other)) << "its process lives";
+  EXPECT_EQ(process_of(other), this_process());
+  ThreadTag next = 0;
+  std::thread{[&] { next = this_thread(); }}.join();
+  EXPECT_NE(next, other);
+  EXPECT_EQ(thread_index(next), thread_index(other)) << "an entry is used again by its process";
+}
+
+TEST(Threads, AreGoneWithTheirKilledProcess) {
+  test::Shared<ThreadTag> tag_of_child{0u};
+  test::Signal told;
+  const ProcessId id = enter_child();
+  Child child{[&] {
+    become(id);
+    *tag_of_child = this_thread();
+    told.raise();
+    ::pause();
+  }};
+  told.await();
+  const ThreadTag tag = *tag_of_child;
+  EXPECT_FALSE(thread_gone(tag));
+  EXPECT_FALSE(process_gone(tag));
+  const LeaseView lease = lease_of(tag);
+  ASSERT_NE(lease.word, nullptr);
+  child.kill();
+  EXPECT_TRUE(thread_gone(tag));
+  EXPECT_TRUE(process_gone(tag));
+  EXPECT_EQ(lease_of(tag).word, nullptr);
+  bury(id);
+  EXPECT_TRUE(process_gone(tag));
+}
+
+}  // namespace
+}  // namespace mp::memory
