@@ -102,6 +102,14 @@ class MP_API Writer {
   [[nodiscard]] std::size_t size() const noexcept {
     return counted_ + static_cast<std::size_t>(pos_ - begin_);
   }
+  // Takes back all but the first `size` bytes. What a carrier was told of stays with the message.
+  void rewind(std::size_t size) noexcept {
+    if (mode_ == Mode::count) {
+      counted_ = size;
+    } else {
+      pos_ = begin_ + size;
+    }
+  }
   [[nodiscard]] Carrier* carrier() const noexcept { return carrier_; }
   [[nodiscard]] std::size_t depth() const noexcept { return depth_; }
   // Starts at a given depth: for a count that continues another stream's.
