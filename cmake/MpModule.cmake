@@ -35,6 +35,30 @@ function(mp_link_objects target)
   target_link_libraries(${target}
     PUBLIC Threads::Threads Boost::headers ${CMAKE_DL_LIBS}
     PRIVATE OpenSSL::Crypto spdlog::spdlog $<BUILD_INTERFACE:mp_sanitizers>)
+  mp_add_entry_hook(${target})
+endfunction()
+
+# Gives `target` the file that catches re-executed children (lib/process/entry_hook.hpp): which one
+# it is depends on the kind of library. Never LTO: its symbols are resolved by --wrap, by name.
+function(mp_add_entry_hook target)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL STATIC_LIBRARY)
+    set(entry entry_wrap)
+    target_link_options(${target} INTERFACE -Wl,--wrap=__libc_start_main)
+  else()
+    set(entry entry_interpose)
+  endif()
+  if(NOT TARGET mp_${entry})
+    add_library(mp_${entry} OBJECT ${PROJECT_SOURCE_DIR}/lib/process/${entry}.cpp)
+    target_include_directories(mp_${entry}
+      PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/lib)
+    target_compile_features(mp_${entry} PRIVATE cxx_std_20)
+    target_compile_options(mp_${entry} PRIVATE -fno-lto)
+    set_target_properties(mp_${entry} PROPERTIES CXX_EXTENSIONS OFF
+      POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
+    target_link_libraries(mp_${entry} PRIVATE mp_warnings mp_sanitizers)
+  endif()
+  target_sources(${target} PRIVATE $<TARGET_OBJECTS:mp_${entry}>)
 endfunction()
 
 function(mp_finish_library)
@@ -45,10 +69,6 @@ function(mp_finish_library)
     mp_link_objects(mp_testing)
     target_include_directories(mp_testing PUBLIC ${PROJECT_SOURCE_DIR}/include)
     target_compile_features(mp_testing PUBLIC cxx_std_20)
-    get_target_property(options mp INTERFACE_LINK_OPTIONS)
-    if(options)
-      target_link_options(mp_testing INTERFACE ${options})
-    endif()
   else()
     add_library(mp_testing ALIAS mp)
   endif()
