@@ -35,7 +35,7 @@ constexpr std::uint64_t kDefaultCapacity = std::uint64_t{1} << 40;
 #endif
 
 std::atomic<Arena*> the_arena{nullptr};
-ForkMutex creation{10};
+ForkMutex creation{60};
 
 std::uint64_t round_up(std::uint64_t n, std::uint64_t step) {
   return (n + step - 1) / step * step;

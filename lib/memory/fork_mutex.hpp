@@ -11,7 +11,7 @@ namespace mp::memory {
 
 class ForkMutex {
  public:
-  // Locked before those of a higher rank around a fork.
+  // Around a fork, and where two are held, the lower rank is locked first: outer before inner.
   explicit ForkMutex(int rank) noexcept;
   void lock() { mutex_.lock(); }
   void unlock() { mutex_.unlock(); }

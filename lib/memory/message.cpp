@@ -110,6 +110,20 @@ void MessageCarrier::take_object(std::uint64_t id) {
   }
 }
 
+std::vector<BlockId> objects_of(BlockId message) {
+  std::vector<BlockId> objects;
+  if (std::byte* address = block_address(message)) {
+    auto* head = head_at(address);
+    const std::uint64_t room = (block_capacity(message) - sizeof *head) / 8;
+    const std::uint64_t count =
+        std::min<std::uint64_t>(head->objects.load(std::memory_order_acquire), room);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      objects.push_back(references_of(head)[i].load(std::memory_order_relaxed));
+    }
+  }
+  return objects;
+}
+
 void free_message(BlockId id) noexcept {
   std::byte* address = block_address(id);
   if (address == nullptr) {

@@ -61,6 +61,9 @@ class MessageCarrier final : public Carrier {
   BlockId message_;
 };
 
+// The objects that a message of this process holds.
+[[nodiscard]] std::vector<BlockId> objects_of(BlockId message);
+
 // Frees a message block: lets go of its objects, then gives the block back. Safe to repeat.
 void free_message(BlockId id) noexcept;
 

@@ -58,7 +58,7 @@ constexpr std::uint64_t with_state(std::uint64_t word, ProcessState state) {
 }
 
 std::atomic<ProcessId> self{0};  // 0: not entered yet, or inherited by fork
-ForkMutex entering{15};
+ForkMutex entering{40};
 
 ProcessEntry& entry_of(ProcessId id) noexcept {
   return Arena::get().at<ProcessEntry>(layout::kProcessTableOffset)[process_index(id)];

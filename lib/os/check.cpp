@@ -18,6 +18,7 @@ constexpr std::array<const char*, static_cast<std::size_t>(Sys::count_)> kNames{
     "eventfd",
     "fallocate",
     "fcntl",
+    "fork",
     "fstat",
     "ftruncate",
     "futex_wait",

@@ -35,6 +35,7 @@ enum class Sys : std::uint8_t {
   eventfd,
   fallocate,
   fcntl,
+  fork,
   fstat,
   ftruncate,
   futex_wait,

@@ -139,4 +139,17 @@ Child clone_process(Relation relation) {
   return child;
 }
 
+Child fork_process() {
+  Child child;
+  child.pid = check(call(Sys::fork, [] { return ::fork(); }));
+  if (child.pid > 0) {
+    try {
+      child.pidfd = pidfd_open(child.pid);
+    } catch (const OsError&) {
+      // It is waited for by its pid then.
+    }
+  }
+  return child;
+}
+
 }  // namespace mp::os

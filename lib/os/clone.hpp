@@ -23,4 +23,7 @@ enum class Relation : std::uint8_t { child, sibling };
 // Returns the new process, with its pidfd where the kernel gives one; `pid` is 0 in that process.
 [[nodiscard]] Child clone_process(Relation relation);
 
+// fork() itself, which a process with threads may call. Returns as above.
+[[nodiscard]] Child fork_process();
+
 }  // namespace mp::os

@@ -16,6 +16,11 @@
 
 namespace mp::os {
 
+// The error of send_signal when the process is gone.
+inline constexpr int kNoSuchProcess = 3;
+// What is said where there are no pidfds.
+inline constexpr int kNoSuchCall = 38;
+
 // Whether pidfd_open works here.
 [[nodiscard]] bool have_pidfd() noexcept;
 

@@ -214,6 +214,14 @@ bool secure_mode() noexcept {
   return ::getauxval(AT_SECURE) != 0;
 }
 
+std::vector<std::string> environment() {
+  std::vector<std::string> all;
+  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+    all.emplace_back(*entry);
+  }
+  return all;
+}
+
 std::optional<std::string> env(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read-only, as std's
   return value == nullptr ? std::nullopt : std::optional<std::string>{value};

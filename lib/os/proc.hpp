@@ -63,6 +63,8 @@ void set_thread_name(std::string_view name) noexcept;
 // Whether this process runs with more rights than its user (set-user-id, file capabilities).
 [[nodiscard]] bool secure_mode() noexcept;
 
+// The whole environment, as NAME=value.
+[[nodiscard]] std::vector<std::string> environment();
 // An environment variable; nothing if it is not set.
 [[nodiscard]] std::optional<std::string> env(const char* name);
 // The same, but nothing in secure mode: an MP_* variable must not steer a privileged process.

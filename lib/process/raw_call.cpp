@@ -24,14 +24,18 @@ void write_exception(Writer& out, const std::exception_ptr& error, const Excepti
 
 }  // namespace
 
+void run_thunk(CallFrame& frame) {
+  const auto thunk = reinterpret_cast<Thunk>(const_cast<void*>(detail::read_code(frame.in)));
+  thunk(frame);
+}
+
 bool run_call(Reader& in, Writer& out, const ExceptionOrigin& self,
               const std::type_info** callable) {
   const std::size_t start = out.size();
   CallFrame frame{in, out, self, callable};
   try {
-    const auto thunk = reinterpret_cast<Thunk>(const_cast<void*>(detail::read_code(in)));
     out.write_raw(kSucceeded);
-    thunk(frame);
+    run_thunk(frame);
     return true;
   } catch (const abi::__forced_unwind&) {
     throw;  // the thread is being cancelled; whoever swallows that is aborted

@@ -86,6 +86,7 @@ struct CallThunk {
     F callable = Shipping<F>::read(frame.in);
     std::tuple<Args...> args{mp::read<Args>(frame.in)...};  // braces: read in order
     frame.in.expect_end();
+    frame.told_decoded();
     if constexpr (std::is_void_v<Result>) {
       std::apply(std::move(callable), std::move(args));
     } else {

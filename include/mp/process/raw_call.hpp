@@ -49,10 +49,21 @@ struct CallFrame {
       *callable_slot = &callable;
     }
   }
+  // The thunk tells that it has decoded all it needs from `in`. Told for calls, not for batches.
+  void told_decoded() const {
+    if (decoded != nullptr) {
+      decoded(decoded_argument);
+    }
+  }
   const std::type_info** callable_slot = nullptr;
+  void (*decoded)(void* argument) = nullptr;
+  void* decoded_argument = nullptr;
 };
 
 using Thunk = void (*)(CallFrame&);
+
+// Runs the call that begins at `frame.in`; lets whatever is thrown out.
+MP_API void run_thunk(CallFrame& frame);
 
 // Runs the call in `in` and writes its outcome to `out`. Returns whether it succeeded: of a call of
 // many items, whether the call as a whole did. `callable`, where given, is set to the type of what

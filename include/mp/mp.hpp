@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// mp/mp.hpp — all of mp.
+#pragma once
+
+#include "mp/base/version.hpp"
+#include "mp/codec.hpp"
+#include "mp/errors.hpp"
+#include "mp/log.hpp"
+#include "mp/process.hpp"

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// The zygote has one thread, one socket, and no handles. It answers requests
+//
+//     request   ProcessId (4), padding (4), BlockId of the start message (8)
+//     reply     pid, or minus the error (4), with the pidfd where the kernel gave one
+//
+// by making a copy of itself that is a child of the requester (CLONE_PARENT), and ends when the
+// socket does.
+#include <array>
+#include <bit>
+#include <exception>
+#include <span>
+#include <utility>
+
+#include "mp/errors/error.hpp"
+#include "mp/memory/object_ref.hpp"
+#include "mp/process/call.hpp"
+
+#include "memory/fork_mutex.hpp"
+#include "os/clone.hpp"
+#include "os/signal.hpp"
+#include "os/socket.hpp"
+#include "process/child_process.hpp"
+#include "process/child_run.hpp"
+#include "process/fork_child.hpp"
+#include "process/spawn_child.hpp"
+
+namespace mp::process {
+
+namespace {
+
+struct Request {
+  memory::ProcessId process;
+  std::uint32_t origin;
+  memory::BlockId message;
+};
+
+void serve(os::Fd channel, Origin origin) {
+  for (;;) {
+    Request request{};
+    const os::Received got =
+        os::receive(channel.get(), std::as_writable_bytes(std::span{&request, 1}));
+    if (got.size != sizeof request) {
+      return;
+    }
+    std::int32_t reply = 0;
+    os::Child child;
+    try {
+      child = os::clone_process(os::Relation::sibling);
+      if (child.pid == 0) {
+        channel.reset();
+        run_message(request.process, request.message, origin);
+      }
+      reply = child.pid;
+    } catch (const OsError& error) {
+      reply = -error.code().value();
+    }
+    const int pidfd = child.pidfd.get();
+    os::send_all(channel.get(), std::as_bytes(std::span{&reply, 1}),
+                 std::span{&pidfd, pidfd >= 0 ? std::size_t{1} : std::size_t{0}});
+  }
+}
+
+void spawned_zygote_main(int channel) {
+  serve(os::Fd{channel}, Origin::copy);
+}
+
+ChildSpec zygote_spec(const std::string& name) {
+  ChildSpec spec;
+  spec.name = name;
+  spec.daemon = false;
+  spec.ignores_interrupt = true;
+  return spec;
+}
+
+memory::ForkMutex server_mutex{5};
+std::shared_ptr<Zygote>& server() {  // guarded by server_mutex
+  static auto* zygote = new std::shared_ptr<Zygote>;
+  return *zygote;
+}
+
+}  // namespace
+
+Zygote::Zygote(std::shared_ptr<ChildProcess> process, os::Fd channel)
+    : process_{std::move(process)}, channel_{std::move(channel)} {}
+
+std::unique_ptr<Zygote> Zygote::fork_now(const std::string& name) {
+  auto [ours, its] = os::socket_pair(os::SocketKind::seqpacket);
+  ChildSpec spec = zygote_spec(name);
+  // The copy has both ends; it closes ours, or it would never see the end.
+  spec.body = [ours = ours.get(), its = its.get()] {
+    os::Fd{ours}.reset();
+    serve(os::Fd{its}, Origin::copy);
+  };
+  auto process = fork_child(std::move(spec));
+  return std::unique_ptr<Zygote>{new Zygote{std::move(process), std::move(ours)}};
+}
+
+std::unique_ptr<Zygote> Zygote::spawn(const std::string& name) {
+  auto [ours, its] = os::socket_pair(os::SocketKind::seqpacket);
+  ChildSpec spec = zygote_spec(name);
+  spec.call = make_call(&spawned_zygote_main, kFirstOwnNumber);
+  const std::array fds{its.get()};
+  auto process = spawn_child(spec, fds);
+  return std::unique_ptr<Zygote>{new Zygote{std::move(process), std::move(ours)}};
+}
+
+std::shared_ptr<Zygote> Zygote::forkserver() {
+  const std::lock_guard hold{server_mutex};
+  std::shared_ptr<Zygote>& zygote = server();
+  if (zygote == nullptr || !zygote->is_alive()) {
+    zygote = spawn("ForkServer");
+  }
+  return zygote;
+}
+
+void Zygote::end_forkserver() noexcept {
+  std::shared_ptr<Zygote> last;
+  const std::lock_guard hold{server_mutex};
+  last.swap(server());
+}
+
+Zygote::~Zygote() {
+  channel_.reset();
+  if (process_->is_ours()) {
+    // It sees the end of the channel; nothing else can keep it.
+    process_->wait(Deadline::never());
+  }
+}
+
+bool Zygote::is_alive() {
+  return process_->is_ours() && !process_->wait(Deadline::now());
+}
+
+os::Child Zygote::request(memory::ProcessId child, memory::BlockId message) {
+  const Request request{child, 0, message};
+  const std::lock_guard hold{mutex_};
+  std::int32_t reply = 0;
+  os::Received got;
+  try {
+    os::send_all(channel_.get(), std::as_bytes(std::span{&request, 1}));
+    got = os::receive(channel_.get(), std::as_writable_bytes(std::span{&reply, 1}), 1);
+  } catch (const OsError&) {
+    got.size = 0;
+  }
+  if (got.size != sizeof reply) {
+    throw StartError{"the process that makes the children, " + process_->name() + ", is dead"};
+  }
+  if (reply < 0) {
+    throw OsError{-reply, "clone3", "in " + process_->name()};
+  }
+  return {reply, got.fds.empty() ? os::Fd{} : std::move(got.fds.front())};
+}
+
+}  // namespace mp::process
