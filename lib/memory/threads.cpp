@@ -166,6 +166,20 @@ bool process_gone(ThreadTag tag) noexcept {
   return thread_gone(tag) && is_dead(process);
 }
 
+ThreadTag living_thread_of(ProcessId process) noexcept {
+  const std::uint32_t used =
+      std::min(Arena::get().header().thread_limit.load(std::memory_order_acquire), kMaxThreads);
+  for (std::uint32_t index = 0; index < used; ++index) {
+    const ThreadEntry& entry = table()[index];
+    const std::uint64_t word = entry.word.load(std::memory_order_acquire);
+    if (state_of(word) == ThreadState::held && process_in(word) == process &&
+        lease_is_held(entry)) {
+      return make_thread_tag(index, generation_of(word));
+    }
+  }
+  return 0;
+}
+
 LeaseView lease_of(ThreadTag tag) noexcept {
   ThreadEntry& entry = table()[thread_index(tag)];
   auto& word = const_cast<layout::Word&>(entry.lease.word());

@@ -27,6 +27,9 @@ namespace mp::memory {
 // The process that `tag` belonged to, 0 when that is known no longer (it is dead then).
 [[nodiscard]] ProcessId process_of(ThreadTag tag) noexcept;
 
+// A thread of `process` that lives and is registered, 0 when there is none.
+[[nodiscard]] ThreadTag living_thread_of(ProcessId process) noexcept;
+
 // The lease's futex word and the value it has while the owner lives, to sleep on; nullptr when the
 // thread is gone already.
 struct LeaseView {

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// sync/lock_errors.hpp — what the handles of locks throw. The code that throws is cold, and one.
+#pragma once
+
+#include "sync/lock_word.hpp"
+
+namespace mp::sync {
+
+[[noreturn]] void throw_moved_from();
+[[noreturn]] void throw_owner_died();
+[[noreturn]] void throw_not_released(Released result);
+
+// The object behind a handle. Throws UsageError if the handle was moved from.
+[[nodiscard]] inline layout::LockObject& checked_lock(const mp::detail::ObjectRef& ref) {
+  if (!ref) [[unlikely]] {
+    throw_moved_from();
+  }
+  return lock_object(ref);
+}
+
+[[nodiscard]] inline bool taken_or_throw(Taken result) {
+  if (result == Taken::owner_died) {
+    throw_owner_died();
+  }
+  return result == Taken::yes;
+}
+
+inline void released_or_throw(Released result) {
+  if (result != Released::yes) {
+    throw_not_released(result);
+  }
+}
+
+}  // namespace mp::sync

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mp/shared/array.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <gtest/gtest.h>
+#include <limits>
+#include <list>
+#include <mutex>
+#include <numeric>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "mp/errors/error.hpp"
+
+#include "memory/allocator.hpp"
+#include "shared/travel.hpp"
+#include "support/child.hpp"
+
+namespace mp {
+namespace {
+
+using test::exited;
+
+struct Particle {
+  double x, v;
+  int id;
+};
+struct One {
+  int value = 1;
+};
+
+static_assert(std::ranges::contiguous_range<Array<int>>);
+static_assert(std::ranges::sized_range<const RawArray<int>>);
+
+TEST(Array, HasAsManyZeroesAsAskedFor) {
+  const Array<double> data(1000);
+  EXPECT_EQ(data.size(), 1000u);
+  EXPECT_TRUE(std::ranges::all_of(data, [](double d) { return d == 0; }));
+  const RawArray<One> ones(3);
+  EXPECT_EQ(ones[2].value, 1);
+}
+
+TEST(Array, IsMadeOfElementsOrARange) {
+  const Array<int> listed{2, 3, 5};
+  EXPECT_EQ(listed.size(), 3u);
+  EXPECT_EQ(listed.back(), 5);
+  const RawArray<int> copied{std::vector<int>{7, 8}};
+  EXPECT_EQ(copied.front(), 7);
+  const Array<long> widened{std::list<int>{1, 2, 3, 4}};
+  EXPECT_EQ(std::accumulate(widened.begin(), widened.end(), 0L), 10);
+  const Array<Particle> particles{Particle{1, 2, 3}, Particle{4, 5, 6}};
+  EXPECT_EQ(particles[1].id, 6);
+  const Array<int> of_another{std::vector<int>(listed.begin(), listed.end())};
+  EXPECT_EQ(of_another[2], 5);
+}
+
+TEST(Array, MayBeEmpty) {
+  const Array<int> none(0);
+  EXPECT_TRUE(none.empty());
+  EXPECT_EQ(none.begin(), none.end());
+  EXPECT_THROW(static_cast<void>(none.at(0)), std::out_of_range);
+  EXPECT_EQ(test::send(none).size(), 0u);
+}
+
+TEST(Array, ChecksOnlyAt) {
+  Array<double> data(10);
+  EXPECT_NO_THROW(data.at(9) = 1);
+  EXPECT_THROW(data.at(10) = 1, std::out_of_range);
+  EXPECT_THROW(data.at(std::numeric_limits<std::size_t>::max()) = 1, std::out_of_range);
+}
+
+TEST(Array, IsASpan) {
+  Array<double> data(100);
+  const std::span<double> view{data};
+  view[7] = 7;
+  EXPECT_EQ(view.size(), 100u);
+  EXPECT_EQ(data[7], 7);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(data.data()) % 64, 0u);
+}
+
+TEST(Array, IsSharedWithAChild) {
+  Array<double> data(1000);
+  Array<Particle> particles{Particle{1, 2, 3}, Particle{4, 5, 6}};
+  EXPECT_EQ(test::in_child([data, particles] {
+              std::iota(data.begin(), data.end(), 0.0);
+              std::scoped_lock hold{particles.get_lock()};
+              particles[1].x += particles[0].v;
+            }),
+            exited(0));
+  EXPECT_EQ(std::accumulate(data.begin(), data.end(), 0.0), 499500);
+  EXPECT_EQ(particles[1].x, 6);
+  EXPECT_TRUE(particles.try_lock());
+  particles.release();
+}
+
+TEST(Array, TravelsWithItsSizeAndLock) {
+  const Array<int> data{1, 2, 3};
+  const Array<int> there = test::send(data);
+  EXPECT_EQ(there.size(), 3u);
+  there[0] = 9;
+  EXPECT_EQ(data[0], 9);
+  EXPECT_EQ(there.get_lock(), data.get_lock());
+  EXPECT_THROW(static_cast<void>(test::send_as<Array<long>>(data)), TypeMismatch);
+  const RawArray<int> raw{1, 2};
+  EXPECT_EQ(test::send(raw).size(), 2u);
+}
+
+TEST(Array, RefusesSizesThatCannotBe) {
+  const std::uint64_t before = memory::heap_use().blocks;
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+  EXPECT_THROW(static_cast<void>(Array<double>(kMost)), OutOfMemory);
+  EXPECT_THROW(static_cast<void>(Array<double>(kMost / 8)), OutOfMemory);
+  EXPECT_THROW(static_cast<void>(RawArray<double>(std::size_t{1} << 60)), std::bad_alloc);
+  EXPECT_EQ(memory::heap_use().blocks, before);
+}
+
+TEST(Array, TakesNoPagesWhereItIsSparse) {
+  const std::uint64_t before = memory::heap_use().resident;
+  const RawArray<std::byte> huge(std::size_t{8} << 30, sparse);
+  huge[huge.size() / 2] = std::byte{1};
+  EXPECT_EQ(test::in_child([huge] { EXPECT_EQ(huge[huge.size() / 2], std::byte{1}); }), exited(0));
+  EXPECT_LT(memory::heap_use().resident - before, std::uint64_t{2} << 20);
+}
+
+}  // namespace
+}  // namespace mp
