@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <mp/mp.hpp>
+
+#include "crew.hpp"
+#include "timed.hpp"
+
+namespace topics {
+namespace {
+
+// The corpus of a worker process, read by its initializer.
+Corpus worker_corpus;
+
+void prepare_worker(const Source& source) {
+  worker_corpus = read_corpus(source);
+}
+
+Done<BatchResult> evaluate_task(const Batch& batch) {
+  return timed(mp::current_process().name(), [&] { return evaluate(worker_corpus, batch); });
+}
+
+Done<TrainedTopic> train_task(const Training& training) {
+  return timed(mp::current_process().name(), [&] { return train(worker_corpus, training); });
+}
+
+mp::StartMethod start_method(const std::string& name) {
+  if (name == "forkserver") {
+    return mp::StartMethod::forkserver;
+  }
+  return name == "spawn" ? mp::StartMethod::spawn : mp::StartMethod::fork;
+}
+
+class PoolCrew : public Crew {
+ public:
+  PoolCrew(const Source& source, int processes, const std::string& start)
+      : pool_{{.processes = processes,
+               .start = start_method(start),
+               .initializer = mp::partial(prepare_worker, source)}} {}
+
+  void search(const std::vector<Batch>& batches,
+              const std::function<void(const Done<BatchResult>&)>& done) override {
+    for (const Done<BatchResult>& result : pool_.imap_unordered(evaluate_task, batches)) {
+      done(result);
+    }
+  }
+
+  void train(const std::vector<Training>& trainings,
+             const std::function<void(const Done<TrainedTopic>&)>& done) override {
+    for (const Done<TrainedTopic>& result : pool_.imap_unordered(train_task, trainings)) {
+      done(result);
+    }
+  }
+
+ private:
+  mp::Pool pool_;
+};
+
+}  // namespace
+
+std::unique_ptr<Crew> make_pool_crew(const Source& source, int processes,
+                                     const std::string& start_method) {
+  return std::make_unique<PoolCrew>(source, processes, start_method);
+}
+
+}  // namespace topics
