@@ -3,7 +3,6 @@
 #pragma once
 
 #include <Eigen/SparseCore>
-
 #include <vector>
 
 #include "corpus.hpp"
@@ -21,8 +20,8 @@ struct Recipe {
   int vocabulary = 400;  // so many words, the most frequent ones
   double common = 1.0;   // without those that stand in more than this share of the lines
   TermWeight term = TermWeight::count;
-  double rarity = 0.0;        // exponent of a word's inverse document frequency
-  bool unit_length = false;   // whether rows are scaled to length 1
+  double rarity = 0.0;       // exponent of a word's inverse document frequency
+  bool unit_length = false;  // whether rows are scaled to length 1
 };
 
 // A vocabulary with its weights, learnt from some lines and applicable to any.

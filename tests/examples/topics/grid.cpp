@@ -2,7 +2,6 @@
 #include "grid.hpp"
 
 #include <Eigen/Core>
-
 #include <algorithm>
 #include <cstddef>
 #include <stdexcept>
@@ -22,9 +21,9 @@ auto take(int& index, const Values& values) {
 
 // +1 in the column of a line's topic, -1 in the others: one against the rest.
 Eigen::MatrixXd targets(const Corpus& corpus, const Lines& lines) {
-  Eigen::MatrixXd y = Eigen::MatrixXd::Constant(static_cast<Eigen::Index>(lines.size()),
-                                                static_cast<Eigen::Index>(corpus.topics.size()),
-                                                -1.0);
+  Eigen::MatrixXd y =
+      Eigen::MatrixXd::Constant(static_cast<Eigen::Index>(lines.size()),
+                                static_cast<Eigen::Index>(corpus.topics.size()), -1.0);
   for (std::size_t row = 0; row < lines.size(); ++row) {
     y(static_cast<Eigen::Index>(row), lines[row]->topic) = 1.0;
   }
@@ -124,8 +123,8 @@ TrainedTopic train(const Corpus& corpus, const Training& training) {
   const Lines known = pointers(corpus.training);
   const Features features{recipe_at(training.recipe), corpus, known};
   const Ridge ridge{features.rows(known), targets(corpus, known).col(training.topic)};
-  const Eigen::VectorXd scores = ridge.solve(kLambdas.at(training.lambda))
-                                     .predict(features.rows(pointers(corpus.held_out)));
+  const Eigen::VectorXd scores =
+      ridge.solve(kLambdas.at(training.lambda)).predict(features.rows(pointers(corpus.held_out)));
   return {.topic = training.topic, .scores = {scores.begin(), scores.end()}};
 }
 

@@ -17,8 +17,8 @@
 
 namespace topics {
 
-inline constexpr std::array kLambdas = {0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0,
-                                        1000.0};
+inline constexpr std::array kLambdas = {0.01, 0.03, 0.1,   0.3,   1.0,   3.0,
+                                        10.0, 30.0, 100.0, 300.0, 1000.0};
 inline constexpr std::array kVocabularies = {200, 400, 800};
 inline constexpr std::array kCommons = {1.0, 0.1, 0.03};
 inline constexpr std::array kTerms = {TermWeight::presence, TermWeight::count,
@@ -26,8 +26,8 @@ inline constexpr std::array kTerms = {TermWeight::presence, TermWeight::count,
 inline constexpr std::array kRarities = {0.0, 0.5, 1.0};
 inline constexpr std::array kUnitLengths = {false, true};
 
-inline constexpr int kRecipes = kVocabularies.size() * kCommons.size() * kTerms.size() *
-                                kRarities.size() * kUnitLengths.size();
+inline constexpr int kRecipes =
+    kVocabularies.size() * kCommons.size() * kTerms.size() * kRarities.size() * kUnitLengths.size();
 inline constexpr int kCombinations = kRecipes * static_cast<int>(kLambdas.size());
 inline constexpr int kFolds = 3;
 static_assert(kCombinations == 1782);
@@ -53,8 +53,8 @@ BatchResult evaluate(const Corpus& corpus, const Batch& batch);
 // The best combination for a topic.
 struct Choice {
   int recipe = 0;
-  int lambda = 0;           // position in kLambdas
-  double explained = 0.0;   // share of the target's variance that cross-validation explained
+  int lambda = 0;          // position in kLambdas
+  double explained = 0.0;  // share of the target's variance that cross-validation explained
 };
 
 // Collects the results of the batches, in whatever order they come, and chooses.

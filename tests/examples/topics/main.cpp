@@ -24,9 +24,13 @@
 namespace topics {
 namespace {
 
-std::unique_ptr<Crew> make_crew(const Options& options, const Corpus& corpus) {
-  return options.serial ? make_serial_crew(corpus)
-                        : make_pool_crew(options.source, options.processes, options.start);
+std::unique_ptr<Crew> make_crew([[maybe_unused]] const Options& options, const Corpus& corpus) {
+#ifndef TOPICS_SERIAL_ONLY
+  if (!options.serial) {
+    return make_pool_crew(options.source, options.processes, options.start);
+  }
+#endif
+  return make_serial_crew(corpus);
 }
 
 template <class Result>
@@ -40,14 +44,11 @@ const Result& note(Outcome& outcome, Progress& progress, const Done<Result>& don
 
 Outcome run(const Corpus& corpus, Crew& crew, std::chrono::steady_clock::time_point begin) {
   Outcome outcome;
+  const std::vector<Batch> batches = all_batches();
+  Progress progress{stdout, static_cast<int>(batches.size() + corpus.topics.size())};
   Tally tally{corpus};
-  {
-    const std::vector<Batch> batches = all_batches();
-    Progress progress{stdout, "search", static_cast<int>(batches.size())};
-    crew.search(batches, [&](const Done<BatchResult>& done) {
-      tally.add(note(outcome, progress, done));
-    });
-  }
+  crew.search(batches,
+              [&](const Done<BatchResult>& done) { tally.add(note(outcome, progress, done)); });
   outcome.choices = tally.choose();
 
   std::vector<Training> trainings;
@@ -57,13 +58,10 @@ Outcome run(const Corpus& corpus, Crew& crew, std::chrono::steady_clock::time_po
                          .lambda = choice.lambda});
   }
   outcome.scores.resize(trainings.size());
-  {
-    Progress progress{stdout, "train ", static_cast<int>(trainings.size())};
-    crew.train(trainings, [&](const Done<TrainedTopic>& done) {
-      const TrainedTopic& trained = note(outcome, progress, done);
-      outcome.scores.at(trained.topic) = trained.scores;
-    });
-  }
+  crew.train(trainings, [&](const Done<TrainedTopic>& done) {
+    const TrainedTopic& trained = note(outcome, progress, done);
+    outcome.scores.at(trained.topic) = trained.scores;
+  });
   outcome.wall = seconds_since(begin);
   return outcome;
 }

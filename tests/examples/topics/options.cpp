@@ -2,7 +2,6 @@
 #include "options.hpp"
 
 #include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <thread>
 

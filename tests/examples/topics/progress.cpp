@@ -2,7 +2,7 @@
 #include "progress.hpp"
 
 #include <algorithm>
-#include <utility>
+#include <string>
 
 #include <unistd.h>
 
@@ -16,9 +16,8 @@ constexpr double kRedraw = 0.1;  // seconds
 
 }  // namespace
 
-Progress::Progress(std::FILE* out, std::string what, int total)
+Progress::Progress(std::FILE* out, int total)
     : out_{out},
-      what_{std::move(what)},
       total_{total},
       terminal_{isatty(fileno(out)) == 1},
       begin_{std::chrono::steady_clock::now()} {}
@@ -36,7 +35,7 @@ void Progress::step() {
       draw_bar();
     }
   } else if (const int tenth = done_ * 10 / total_; tenth != (done_ - 1) * 10 / total_) {
-    std::fprintf(out_, "%s: %3d %% (%d of %d), %.1f s\n", what_.c_str(), tenth * 10, done_, total_,
+    std::fprintf(out_, "%3d %% (%d of %d tasks), %.1f s\n", tenth * 10, done_, total_,
                  seconds_since(begin_));
     std::fflush(out_);
   }
@@ -47,7 +46,7 @@ void Progress::draw_bar() {
   std::string bar(kWidth, '.');
   std::fill_n(bar.begin(), done_ * kWidth / total_, '#');
   const double elapsed = seconds_since(begin_);
-  std::fprintf(out_, "\r%s [%s] %3d %%  %d of %d  %.1f s, %.1f s left ", what_.c_str(), bar.c_str(),
+  std::fprintf(out_, "\r[%s] %3d %%  %d of %d tasks  %.1f s, %.1f s left ", bar.c_str(),
                done_ * 100 / total_, done_, total_, elapsed, elapsed / done_ * (total_ - done_));
   std::fflush(out_);
 }

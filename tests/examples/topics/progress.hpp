@@ -4,14 +4,13 @@
 
 #include <chrono>
 #include <cstdio>
-#include <string>
 
 namespace topics {
 
 class Progress {
  public:
   // Writes to `out`, which is asked whether it is a terminal.
-  Progress(std::FILE* out, std::string what, int total);
+  Progress(std::FILE* out, int total);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -22,7 +21,6 @@ class Progress {
   void draw_bar();
 
   std::FILE* out_;
-  std::string what_;
   int total_;
   int done_ = 0;
   bool terminal_;

@@ -91,10 +91,10 @@ void print_topics(std::FILE* out, const Corpus& corpus, const Outcome& outcome) 
     const Choice& choice = outcome.choices[topic];
     const Recipe recipe = recipe_at(choice.recipe);
     std::fprintf(out, "%-*s  %8d  %4.0f %%  %7.0f %%  %7g  %5d  %6g  %-8s  %6g  %6s  %7.1f %%\n",
-                 width, corpus.topics[topic].c_str(), count.lines, percent(count.right, count.lines),
-                 percent(count.right, count.voted), kLambdas.at(choice.lambda), recipe.vocabulary,
-                 recipe.common, name_of(recipe.term), recipe.rarity,
-                 recipe.unit_length ? "unit" : "as is", 100.0 * choice.explained);
+                 width, corpus.topics[topic].c_str(), count.lines,
+                 percent(count.right, count.lines), percent(count.right, count.voted),
+                 kLambdas.at(choice.lambda), recipe.vocabulary, recipe.common, name_of(recipe.term),
+                 recipe.rarity, recipe.unit_length ? "unit" : "as is", 100.0 * choice.explained);
   }
 }
 

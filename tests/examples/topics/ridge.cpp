@@ -29,10 +29,15 @@ Ridge::Ridge(const Rows& x, const Eigen::MatrixXd& y)
   x_mean_ /= count;
   xx_.selfadjointView<Eigen::Lower>().rankUpdate(x_mean_.transpose(), -count);
   xy_.noalias() -= count * x_mean_.transpose() * y_mean_;
-  scale_ = xx_.diagonal().mean();
+  if (const double trace = xx_.trace(); trace > 0.0) {
+    scale_ = trace / static_cast<double>(x.cols());
+  }
 }
 
 Fit Ridge::solve(double lambda) const {
+  if (xx_.size() == 0) {  // no word was frequent enough: nothing but the mean is known
+    return {.weights = Eigen::MatrixXd{0, y_mean_.cols()}, .intercepts = y_mean_};
+  }
   Eigen::MatrixXd system = xx_;
   system.diagonal().array() += lambda * scale_;
   // In place: the decomposition overwrites `system`, and no second matrix is allocated.

@@ -33,7 +33,7 @@ class Ridge {
   Eigen::RowVectorXd y_mean_;
   Eigen::MatrixXd xx_;  // the centred x'x; the lower triangle only
   Eigen::MatrixXd xy_;  // the centred x'y
-  double scale_ = 0.0;
+  double scale_ = 1.0;
 };
 
 }  // namespace topics
