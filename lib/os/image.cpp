@@ -20,8 +20,7 @@
 #include <elf.h>
 #include <link.h>
 
-// Weak, because a fully static executable has no loader and should not be made to link one (ld
-// warns about each); null means that nothing but the main executable exists.
+// Weak, because a fully static executable should not be made to link a loader.
 #pragma weak dlopen
 #pragma weak dlclose
 #pragma weak dlerror
@@ -152,6 +151,19 @@ void for_each_image(Visit visit) {
       &state);
 }
 
+// Whether shared objects can be loaded. A fully static executable has no interpreter; glibc's
+// dlopen, should it be linked in, would give it a second C library.
+bool has_loader() {
+  bool found = false;
+  for_each_image([&](const Image& image, bool) {  // the first one only
+    for (int i = 0; i < image.info.dlpi_phnum; ++i) {
+      found = found || image.info.dlpi_phdr[i].p_type == PT_INTERP;
+    }
+    return true;
+  });
+  return found && dlopen != nullptr;
+}
+
 std::string absolute(const char* path) {
   const std::unique_ptr<char, decltype(&std::free)> full{::realpath(path, nullptr), &std::free};
   return full ? full.get() : path;
@@ -222,9 +234,8 @@ class ModuleTable {
   }
 
   // Makes sure that the loaded shared object `path` stays loaded.
-  static bool pin(const std::string& path) noexcept {
-    return dlopen != nullptr &&
-           dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE) != nullptr;
+  static bool pin(const std::string& path) {
+    return has_loader() && dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE) != nullptr;
   }
 
   static const Module* publish(std::unique_ptr<Module> module) noexcept {
@@ -289,7 +300,7 @@ const Module* load_module(const BuildId& build, const std::string& path, std::st
   if (const Module* loaded = module_with(build)) [[likely]] {
     return loaded;
   }
-  if (path.empty() || dlopen == nullptr) {
+  if (path.empty() || !has_loader()) {
     reason = "it is not part of this executable";
     return nullptr;
   }
