@@ -68,7 +68,7 @@ std::optional<BatchOutcome::Item> BatchOutcome::next() {
   }
   ++given_;
   const bool failed = in_.read_choice(2) == kFailed;
-  return Item{failed, in_.read_view(in_.read_count(1, 0))};
+  return Item{failed, in_.read_view(in_.read_count(1, 0)), in_.carrier()};
 }
 
 namespace detail {

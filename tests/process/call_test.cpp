@@ -358,7 +358,7 @@ TEST(CallBytes, TellTheirCallableWhenTheyRun) {
 }
 
 // One batch of a map, run in `where`; returns its outcome.
-template <class Item, detail::Spread kSpread = detail::Spread::no, class F, class Range>
+template <class Item, Spread kSpread = Spread::no, class F, class Range>
 Bytes run_batch(Where where, const F& f, const Range& items) {
   Writer out;
   write_batch_head<Item, kSpread>(out, f);
@@ -407,11 +407,10 @@ TEST_P(Batch, TakesItemsThatAreProxiesOrCStrings) {
 
 TEST_P(Batch, SpreadsTuples) {
   const std::vector<std::tuple<double, int>> items{{2, 10}, {3, 3}};
-  const Bytes outcome =
-      run_batch<std::tuple<double, int>, detail::Spread::yes>(GetParam(), power, items);
+  const Bytes outcome = run_batch<std::tuple<double, int>, Spread::yes>(GetParam(), power, items);
   EXPECT_EQ(results_of<double>(outcome), (std::vector<double>{1024, 27}));
   const std::vector<std::pair<std::string, int>> pairs{{"a", 1}};
-  const Bytes named = run_batch<std::pair<std::string, int>, detail::Spread::yes>(
+  const Bytes named = run_batch<std::pair<std::string, int>, Spread::yes>(
       GetParam(), [](const std::string& s, int n) { return s + std::to_string(n); }, pairs);
   EXPECT_EQ(results_of<std::string>(named), (std::vector<std::string>{"a1"}));
 }

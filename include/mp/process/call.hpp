@@ -36,6 +36,9 @@
 
 namespace mp {
 
+// How an item becomes arguments: as the one argument, or (starmap) spread like a tuple.
+enum class Spread : bool { no, yes };
+
 namespace detail {
 
 template <class R>
@@ -96,21 +99,20 @@ struct CallThunk {
   }
 };
 
-// How an item becomes arguments: as the one argument, or (starmap) spread like a tuple.
-enum class Spread : bool { no, yes };
-
 template <class F, class Item, class Index>
 struct SpreadTypes;
 template <class F, class Item, std::size_t... I>
 struct SpreadTypes<F, Item, std::index_sequence<I...>> {
   using Check = CallOf<F&, std::tuple_element_t<I, Item>...>;
-  using Result = std::invoke_result_t<F&, std::tuple_element_t<I, Item>...>;
+  template <class Invoked>
+  using Result = std::invoke_result_t<Invoked, std::tuple_element_t<I, Item>...>;
 };
 
 template <class F, class Item, Spread kSpread>
 struct ItemTypes {
   using Check = CallOf<F&, Item>;
-  using Result = std::invoke_result_t<F&, Item>;
+  template <class Invoked>
+  using Result = std::invoke_result_t<Invoked, Item>;
 };
 template <class F, class Item>
 struct ItemTypes<F, Item, Spread::yes>
@@ -119,7 +121,7 @@ struct ItemTypes<F, Item, Spread::yes>
 // The thunk of a call of many items.
 template <class F, class Item, Spread kSpread>
 struct BatchThunk {
-  using Result = std::decay_t<typename ItemTypes<F, Item, kSpread>::Result>;
+  using Result = std::decay_t<typename ItemTypes<F, Item, kSpread>::template Result<F&>>;
 
   static void run(CallFrame& frame) {
     frame.announce(callable_type<F>());
@@ -176,7 +178,8 @@ template <class F, class Item>
 using MapResult = std::decay_t<std::invoke_result_t<std::decay_t<F>&, detail::Normalized<Item>>>;
 template <class F, class Item>
 using StarmapResult =
-    std::decay_t<typename detail::ItemTypes<std::decay_t<F>, Item, detail::Spread::yes>::Result>;
+    std::decay_t<typename detail::ItemTypes<std::decay_t<F>, Item,
+                                            Spread::yes>::template Result<std::decay_t<F>&>>;
 
 // Writes the call of `f` with `args`. `out` is a Writer, or a Sizer.
 template <class Out, class F, class... Args>
@@ -211,7 +214,7 @@ template <class F, class... Args>
 }
 
 // Writes the head of a call of `f` for many items of type `Item`: f(item), or f(parts of item...).
-template <class Item, detail::Spread kSpread = detail::Spread::no, class Out, class F>
+template <class Item, Spread kSpread = Spread::no, class Out, class F>
 void write_batch_head(Out& out, const F& f) {
   if constexpr (detail::ItemTypes<std::decay_t<F>, detail::Normalized<Item>,
                                   kSpread>::Check::check()) {

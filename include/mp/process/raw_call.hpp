@@ -96,7 +96,8 @@ class MP_API BatchOutcome {
  public:
   struct Item {
     bool failed;
-    ByteView bytes;  // an encoded result, or an exception
+    ByteView bytes;    // an encoded result, or an exception
+    Carrier* carrier;  // the outcome's
 
     // Returns the result, or throws the exception.
     template <class R>
@@ -105,7 +106,7 @@ class MP_API BatchOutcome {
         rethrow_exception(bytes);
       }
       if constexpr (!std::is_void_v<R>) {
-        Reader in{bytes};
+        Reader in{bytes, carrier};
         return mp::read<R>(in);
       }
     }
