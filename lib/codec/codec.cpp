@@ -41,22 +41,16 @@ std::string name_of_tag(std::uint64_t tag) {
   return text;
 }
 
-void expect_written(const Writer& out, std::size_t size) {
-  MP_EXPECTS(out.size() == size,
-             "a codec's write wrote fewer bytes than it counted, or the value changed meanwhile");
+void throw_unfilled() {
+  throw_usage_error(
+      "a codec's write wrote fewer bytes than it counted, or the value changed meanwhile");
 }
 
-void expect_tag(Reader& in, const TypeEntry& entry, Bytes* message) {
-  if (in.remaining() < kTagSize) {
-    in.fail("the message is too short to name its type");
-  }
-  const auto tag = in.read_raw<std::uint64_t>();
-  if (tag != entry.tag) {
-    const ByteView whole = in.whole();
-    throw TypeMismatch{
-        entry.name(), name_of_tag(tag),
-        message != nullptr ? std::move(*message) : Bytes(whole.begin(), whole.end())};
-  }
+void throw_type_mismatch(const Reader& in, const TypeEntry& wanted, std::uint64_t received,
+                         Bytes* message) {
+  const ByteView whole = in.whole();
+  throw TypeMismatch{wanted.name(), name_of_tag(received),
+                     message != nullptr ? std::move(*message) : Bytes(whole.begin(), whole.end())};
 }
 
 void rethrow_with(const DecodeError& error, Bytes&& message) {

@@ -39,17 +39,20 @@ inline constexpr std::size_t kTagSize = sizeof(std::uint64_t);
 
 namespace detail {
 
-// Throws unless the writer is exactly full.
-MP_API void expect_written(const Writer& out, std::size_t size);
-// Reads the tag and throws TypeMismatch when it is not that of `entry`. The error carries the bytes
-// by moving `message` into it when there is one, and by copying them otherwise.
-MP_API void expect_tag(Reader& in, const TypeEntry& entry, Bytes* message);
+[[noreturn]] MP_API void throw_unfilled();
+// Throws TypeMismatch. It carries the bytes by moving `message` into it when there is one, and by
+// copying them otherwise.
+[[noreturn]] MP_API void throw_type_mismatch(const Reader& in, const TypeEntry& wanted,
+                                             std::uint64_t received, Bytes* message);
 // Throws `error` again, with `message` inside.
 [[noreturn]] MP_API void rethrow_with(const DecodeError& error, Bytes&& message);
 
 template <class T>
 T decode_from(Reader& in, Bytes* message = nullptr) {
-  expect_tag(in, type_entry<T>, message);
+  const auto tag = in.read_raw<std::uint64_t>();
+  if (tag != kTypeTag<T>) [[unlikely]] {
+    throw_type_mismatch(in, type_entry<T>, tag, message);
+  }
   T value = mp::read<T>(in);
   in.expect_end();
   return value;
@@ -89,7 +92,9 @@ template <class T>
     message.resize(message_size(value));
     Writer out{message, carrier};
     write_message(out, value);
-    detail::expect_written(out, message.size());
+    if (out.size() != message.size()) [[unlikely]] {
+      detail::throw_unfilled();
+    }
   }
   return message;
 }

@@ -23,13 +23,12 @@ struct PointerCodec {
   using Value = std::remove_cv_t<T>;
   using Parts = CodecParts<Value>;
   static constexpr std::size_t kMinSize = 1;
+  static_assert(!std::is_polymorphic_v<Value> || std::is_final_v<Value>,
+                "mp cannot send a pointer to a base class: only the base would arrive. Specialise "
+                "mp::codec for the pointer type, or mark the class final.");
 
   template <class Out, class P>
   static void write(Out& out, const P& pointer) {
-    static_assert(
-        !std::is_polymorphic_v<Value> || std::is_final_v<Value>,
-        "mp cannot send a pointer to a base class: only the base would arrive. Specialise "
-        "mp::codec for the pointer type, or mark the class final.");
     out.write_raw(static_cast<std::uint8_t>(pointer != nullptr));
     if (pointer != nullptr) {
       const Nesting nesting{out};

@@ -60,6 +60,9 @@ struct codec<std::vector<T, A>> {
   }
 
   static Vector read_dense(ByteView bytes, std::size_t count) {
+    if (count == 0) {
+      return {};
+    }
     const auto* const first = reinterpret_cast<const T*>(bytes.data());
     if (reinterpret_cast<std::uintptr_t>(first) % alignof(T) == 0) [[likely]] {
       return Vector(first, first + count);  // no zeroing first
