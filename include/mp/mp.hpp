@@ -6,4 +6,5 @@
 #include "mp/codec.hpp"
 #include "mp/errors.hpp"
 #include "mp/log.hpp"
+#include "mp/pool.hpp"
 #include "mp/process.hpp"

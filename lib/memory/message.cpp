@@ -32,8 +32,15 @@ constexpr std::uint64_t payload_offset(std::uint64_t references) {
 
 void ObjectCollector::put_object(std::uint64_t id) {
   if (std::find(objects_.begin(), objects_.end(), id) == objects_.end()) {
+    held_.push_back(
+        mp::detail::ObjectRef::from_id(id, static_cast<std::uint32_t>(object_type(id))));
     objects_.push_back(id);
   }
+}
+
+void ObjectCollector::clear() noexcept {
+  objects_.clear();
+  held_.clear();
 }
 
 Message::Message(std::uint64_t size, const std::vector<BlockId>& objects) {
@@ -82,12 +89,17 @@ Message& Message::operator=(Message&& other) noexcept {
 }
 
 Message Message::adopt(BlockId id) {
+  Message message;
+  message.payload_ = message_payload(id);
+  message.id_ = id;
+  return message;
+}
+
+MutableByteView message_payload(BlockId id) {
   std::byte* address = block_address(id);
   if (address == nullptr) {
     throw DecodeError{"a message refers to a block that is not in use"};
   }
-  Message message;
-  message.id_ = id;
   const layout::MessageHead* head = head_at(address);
   const std::uint64_t size = head->size;
   const std::uint64_t offset = payload_offset(head->capacity);
@@ -95,8 +107,7 @@ Message Message::adopt(BlockId id) {
   if (offset > capacity || size > capacity - offset) {
     throw DecodeError{"a message is longer than its block"};
   }
-  message.payload_ = {address + offset, static_cast<std::size_t>(size)};
-  return message;
+  return {address + offset, static_cast<std::size_t>(size)};
 }
 
 BlockId Message::release() noexcept {

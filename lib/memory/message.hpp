@@ -8,23 +8,30 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "mp/base/bytes.hpp"
 #include "mp/base/carrier.hpp"
+#include "mp/memory/object_ref.hpp"
 
 #include "memory/allocator.hpp"
 
 namespace mp::memory {
 
-// Collects the objects that an encoding pass refers to.
+// Collects the objects that an encoding pass refers to, and holds them for as long as it lives or
+// until clear(): what was encoded may be gone before the message is made.
 class ObjectCollector final : public Carrier {
  public:
   void put_object(std::uint64_t id) override;
   [[nodiscard]] const std::vector<BlockId>& objects() const noexcept { return objects_; }
+  void clear() noexcept;
+  // Gives away what keeps the objects alive.
+  [[nodiscard]] std::vector<mp::detail::ObjectRef> take_held() noexcept { return std::move(held_); }
 
  private:
   std::vector<BlockId> objects_;
+  std::vector<mp::detail::ObjectRef> held_;
 };
 
 // A message under construction, owned by this process until it is handed over.
@@ -61,6 +68,9 @@ class MessageCarrier final : public Carrier {
   BlockId message_;
 };
 
+// The payload of a message that stays its owner's while the caller looks at it. Throws DecodeError
+// when the block is no message or its sizes are out of bounds.
+[[nodiscard]] MutableByteView message_payload(BlockId message);
 // The objects that a message of this process holds.
 [[nodiscard]] std::vector<BlockId> objects_of(BlockId message);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "os/parent_death.hpp"
 
+#include <atomic>
 #include <cstdlib>
 
 #include <sys/single_threaded.h>
@@ -44,13 +45,28 @@ void at_exit(void (*function)()) {
   std::atexit(function);
 }
 
+namespace {
+
+std::atomic<unsigned> internal_threads{0};
+
+}  // namespace
+
+InternalThreads::InternalThreads(unsigned count) noexcept {
+  internal_threads.fetch_add(count, std::memory_order_relaxed);
+}
+
+void internal_thread_ends() noexcept {
+  internal_threads.fetch_sub(1, std::memory_order_relaxed);
+}
+
 bool has_other_threads() noexcept {
   if (__libc_single_threaded != 0) {
     return false;
   }
   // A directory's links: itself, its name, and one for each subdirectory, which are the threads.
   struct stat tasks {};
-  return ::stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink > 3;
+  return ::stat("/proc/self/task", &tasks) != 0 ||
+         tasks.st_nlink > 3 + internal_threads.load(std::memory_order_relaxed);
 }
 
 }  // namespace mp::os

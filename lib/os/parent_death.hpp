@@ -20,7 +20,14 @@ void at_exit_first(void (*function)(int status));
 // Has `function` run when the process calls exit() or returns from main.
 void at_exit(void (*function)());
 
-// Whether other threads run, or have run, in this process. Never says no wrongly.
+// Whether threads other than the caller's and the library's own run in this process.
 [[nodiscard]] bool has_other_threads() noexcept;
+// Tells how many threads of the library's own are about to start: they hold no lock of the user's.
+class InternalThreads {
+ public:
+  explicit InternalThreads(unsigned count) noexcept;
+};
+// Each of them says so when it ends.
+void internal_thread_ends() noexcept;
 
 }  // namespace mp::os

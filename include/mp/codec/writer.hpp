@@ -102,6 +102,10 @@ class MP_API Writer {
   [[nodiscard]] std::size_t size() const noexcept {
     return counted_ + static_cast<std::size_t>(pos_ - begin_);
   }
+  // What has been written so far; good until the next write.
+  [[nodiscard]] ByteView written() const noexcept {
+    return {begin_, static_cast<std::size_t>(pos_ - begin_)};
+  }
   // Takes back all but the first `size` bytes. What a carrier was told of stays with the message.
   void rewind(std::size_t size) noexcept {
     if (mode_ == Mode::count) {

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// mp/pool.hpp — worker processes and the calls for them.
+#pragma once
+
+#include "mp/pool/async_result.hpp"
+#include "mp/pool/imap.hpp"
+#include "mp/pool/options.hpp"
+#include "mp/pool/pool.hpp"
+#include "mp/pool/raw_pool.hpp"

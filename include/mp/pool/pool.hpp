@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// mp/pool/pool.hpp — worker processes and a queue of calls for them.
+//
+//     mp::Pool pool{4};
+//     std::vector<double> prices = pool.map(price, contracts);      // in the order of contracts
+//     auto later = pool.apply_async(price, contract);
+//     double one = later.get();
+//
+// A callable and its arguments must be able to travel (mp/process/callable.hpp): functions,
+// captureless lambdas, mp::partial(f, values...). A lambda with captures does not compile.
+//
+// The life of a Pool has three phases: open (takes calls), closing (finishes those it took), ended.
+// close() begins the second, terminate() jumps to the third, join() waits for it.
+//
+// Threads:   all members may be called from any thread.
+// Processes: usable in the process that made it. Under fork the workers are copies of it as it was
+//            when the Pool was made, replacements too: they see its globals as they were then.
+// Fork:      a forked child must not use it; see RawPool.
+// Crash:     a worker that dies is replaced. The call it was running fails with WorkerDied (of a
+//            map: its chunk); all others are unaffected. No call runs twice. Should the process
+//            that has the pool be killed, its workers end too.
+// Owns:      its workers. The destructor terminates and reaps them.
+// Blocks:    apply, map and starmap, until the result is there; join.
+// Order:     calls begin in the order in which they were made.
+// Throws:    PoolClosed from calls after close; StartError when workers cannot be started; from
+//            calls what the task threw.
+// Python:    multiprocessing.Pool; the destructor is the end of its with block.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <exception>
+#include <iterator>
+#include <memory>
+#include <ranges>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "mp/base/contract.hpp"
+#include "mp/pool/async_result.hpp"
+#include "mp/pool/imap.hpp"
+#include "mp/pool/map_chunks.hpp"
+#include "mp/pool/options.hpp"
+#include "mp/pool/raw_pool.hpp"
+
+namespace mp {
+
+class MP_API Pool {
+ public:
+  // A pool of as many workers as there are CPUs to use.
+  Pool();
+  explicit Pool(int processes);
+  explicit Pool(PoolOptions options);
+  ~Pool();
+  Pool(Pool&&) noexcept = default;
+  Pool& operator=(Pool&& other) noexcept;
+
+  // Calls f(args...) in a worker and returns what it returned.
+  template <class F, class... Args>
+  CallResult<F, Args...> apply(const F& f, const Args&... args) {
+    return apply_async(f, args...).get();
+  }
+
+  template <class F, class... Args>
+  requires std::is_invocable_v<std::decay_t<F>, detail::Normalized<Args>...>
+      AsyncResult<CallResult<F, Args...>> apply_async(const F& f, const Args&... args) {
+    return apply_async(CallOptions<CallResult<F, Args...>>{}, f, args...);
+  }
+  template <class F, class... Args>
+  requires std::is_invocable_v<std::decay_t<F>, detail::Normalized<Args>...>
+      AsyncResult<CallResult<F, Args...>> apply_async(CallOptions<CallResult<F, Args...>> options,
+                                                      const F& f, const Args&... args) {
+    using R = CallResult<F, Args...>;
+    RawTask task =
+        detail::make_task([&](Carrier& carrier) { return make_call_with(&carrier, f, args...); });
+    task.callback = detail::make_callback<R>(std::move(options), &detail::decode_outcome<R>);
+    return {{detail::ResultParts::Kind::call, raw_, {raw_->submit(std::move(task))}},
+            [](const detail::ResultParts& parts) -> R {
+              return detail::decode_outcome<R>(*parts.parts().front());
+            }};
+  }
+
+  // Calls f for each item and returns the results in the order of the items. All items are run,
+  // also when one throws; then the first exception is thrown.
+  template <class F, std::ranges::input_range Items>
+  auto map(const F& f, Items&& items, MapOptions options = {}) {
+    return run_map<detail::Spread::no>(f, std::forward<Items>(items), options.chunksize).get();
+  }
+  template <class F, std::ranges::input_range Items>
+  auto map(const F& f, Items&& items, std::size_t chunksize) {
+    return run_map<detail::Spread::no>(f, std::forward<Items>(items), expect_chunk(chunksize))
+        .get();
+  }
+  template <class F, class T>
+  auto map(const F& f, std::initializer_list<T> items, MapOptions options = {}) {
+    return run_map<detail::Spread::no>(f, items, options.chunksize).get();
+  }
+  template <class F, std::ranges::input_range Items>
+  auto map_async(const F& f, Items&& items,
+                 MapAsyncOptions<detail::MapReturn<F, Items, detail::Spread::no>> options = {}) {
+    return run_map<detail::Spread::no>(f, std::forward<Items>(items), std::move(options));
+  }
+
+  // Like map; each item is a tuple (or pair, or array) of arguments.
+  template <class F, std::ranges::input_range Items>
+  auto starmap(const F& f, Items&& items, MapOptions options = {}) {
+    return run_map<detail::Spread::yes>(f, std::forward<Items>(items), options.chunksize).get();
+  }
+  template <class F, std::ranges::input_range Items>
+  auto starmap(const F& f, Items&& items, std::size_t chunksize) {
+    return run_map<detail::Spread::yes>(f, std::forward<Items>(items), expect_chunk(chunksize))
+        .get();
+  }
+  template <class F, std::ranges::input_range Items>
+  auto starmap_async(
+      const F& f, Items&& items,
+      MapAsyncOptions<detail::MapReturn<F, Items, detail::Spread::yes>> options = {}) {
+    return run_map<detail::Spread::yes>(f, std::forward<Items>(items), std::move(options));
+  }
+
+  // Returns the results one by one, in the order of the items (imap) or as they are finished. An
+  // lvalue range must outlive the returned object.
+  template <class F, std::ranges::input_range Items>
+  auto imap(const F& f, Items&& items, std::size_t chunksize = 1) {
+    return detail::make_imap(raw_, detail::Order::kept, f,
+                             std::views::all(std::forward<Items>(items)), expect_chunk(chunksize));
+  }
+  template <class F, std::ranges::input_range Items>
+  auto imap_unordered(const F& f, Items&& items, std::size_t chunksize = 1) {
+    return detail::make_imap(raw_, detail::Order::as_finished, f,
+                             std::views::all(std::forward<Items>(items)), expect_chunk(chunksize));
+  }
+
+  // Takes no more calls; those it has are finished.
+  void close();
+  // Takes no more calls, and ends the workers now. Calls not finished fail with PoolClosed.
+  void terminate();
+  // Waits until the workers are gone. Throws UsageError unless close or terminate came before.
+  void join();
+
+  // How many calls can run at once.
+  [[nodiscard]] int processes() const;
+  [[nodiscard]] RawPool& raw() noexcept { return *raw_; }
+
+ private:
+  static std::size_t expect_chunk(std::size_t chunksize) {
+    MP_EXPECTS(chunksize > 0, "a chunk must have at least one item");
+    return chunksize;
+  }
+
+  template <detail::Spread kSpread, class F, class Items>
+  auto run_map(const F& f, Items&& items, std::size_t chunksize) {
+    MapAsyncOptions<detail::MapReturn<F, Items, kSpread>> options;
+    options.chunksize = chunksize;
+    return run_map<kSpread>(f, std::forward<Items>(items), std::move(options));
+  }
+  template <detail::Spread kSpread, class F, class Items>
+  auto run_map(const F& f, Items&& items,
+               MapAsyncOptions<detail::MapReturn<F, Items, kSpread>> options) {
+    return detail::submit_map<kSpread>(raw_, f, std::forward<Items>(items), std::move(options));
+  }
+
+  std::shared_ptr<RawPool> raw_;
+};
+
+}  // namespace mp

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// mp/pool/raw_pool.hpp — a pool of processes that knows calls and outcomes as bytes.
+//
+// Pool (mp/pool/pool.hpp) is a typed skin over this. Use it where the types of the calls are not
+// known when the program is compiled. Its life has three phases: open (takes calls), closing
+// (finishes the calls it took), ended. close() begins the second; terminate() jumps to the third;
+// join() waits for it.
+//
+// Threads:   all members may be called from any thread.
+// Processes: usable in the process that made it.
+// Fork:      a forked child must not use it: every member throws WrongProcess, and the destructor
+//            does nothing there.
+// Crash:     a worker that dies is replaced, and the call it was running fails with WorkerDied; the
+//            others are not touched, and no call runs twice.
+// Owns:      its workers. The destructor ends and reaps them.
+// Blocks:    wait and join.
+// Throws:    PoolClosed from submit after close; StartError when workers cannot be started.
+// Python:    multiprocessing.pool.Pool
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "mp/base/deadline.hpp"
+#include "mp/base/export.hpp"
+#include "mp/memory/object_ref.hpp"
+#include "mp/pool/options.hpp"
+#include "mp/pool/raw_result.hpp"
+#include "mp/process/raw_call.hpp"
+
+namespace mp {
+
+namespace pool {
+
+class Executor;
+
+}  // namespace pool
+
+// A call on its way into a pool.
+struct RawTask {
+  RawCall call = {};
+  std::vector<std::uint64_t> objects = {};   // shared objects that it refers to
+  std::vector<detail::ObjectRef> held = {};  // what keeps them alive until it is submitted
+  ResultHook callback = {};                  // run by the pool's thread, before it is ready
+  ResultHook listener = {};                  // told when it is ready; must not block
+};
+
+class MP_API RawPool {
+ public:
+  explicit RawPool(const PoolOptions& options);
+  ~RawPool();
+  RawPool(const RawPool&) = delete;
+  RawPool& operator=(const RawPool&) = delete;
+
+  std::shared_ptr<RawResult> submit(RawTask task);
+  // Waits until `enough` returns true, and helps the results in meanwhile. Returns false when
+  // `until` passes first. `enough` is asked after each result, in several threads at once maybe.
+  bool wait(const std::function<bool()>& enough, Deadline until);
+  // Takes a call back that no worker has begun; it fails with Cancelled. Returns whether it did.
+  bool cancel(RawResult& result);
+  // How many calls can run at once.
+  [[nodiscard]] int width() const;
+
+  void close();
+  void terminate();
+  // Waits until all workers are gone. Expects: close or terminate came before.
+  void join();
+  // terminate and join, without exceptions; nothing in a forked child.
+  void end() noexcept;
+
+ private:
+  void expect_own_process() const;
+
+  std::unique_ptr<pool::Executor> executor_;
+  std::uint32_t fork_generation_;
+};
+
+}  // namespace mp

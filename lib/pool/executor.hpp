@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// pool/executor.hpp — what a pool needs of whoever runs its tasks.
+//
+// The front (RawPool, Pool) knows calls and results; an Executor gets the calls run. The workers of
+// this machine are the first; what runs tasks elsewhere stands behind the same five verbs.
+//
+// Threads: all members may be called from any thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "mp/base/deadline.hpp"
+#include "mp/pool/raw_result.hpp"
+#include "mp/process/raw_call.hpp"
+
+namespace mp::pool {
+
+struct Task {
+  RawCall call;
+  std::vector<std::uint64_t> objects;  // shared objects that the call refers to
+  std::shared_ptr<RawResult> result;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+
+  // Takes a task; every task taken is finished, by its outcome or an exception that says why not.
+  virtual void submit(Task task) = 0;
+  // Gets tasks finished until `enough` says so or the deadline passes; returns the former.
+  virtual bool wait(const std::function<bool()>& enough, Deadline until) = 0;
+  // Fails the task with Cancelled if it has not begun. Returns whether it did.
+  virtual bool cancel(RawResult& result) = 0;
+  // How many tasks may run at once.
+  [[nodiscard]] virtual int width() const = 0;
+
+  // No more tasks; those taken are finished.
+  virtual void close() = 0;
+  // No more tasks; those not finished fail with PoolClosed.
+  virtual void terminate() = 0;
+  // Waits for the end after close or terminate.
+  virtual void join() = 0;
+};
+
+}  // namespace mp::pool

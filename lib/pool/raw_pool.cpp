@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mp/pool/raw_pool.hpp"
+
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "mp/base/contract.hpp"
+#include "mp/errors/error.hpp"
+#include "mp/log.hpp"
+#include "mp/memory/object_ref.hpp"
+
+#include "pool/executor.hpp"
+#include "pool/local_executor.hpp"
+#include "pool/result_access.hpp"
+
+namespace mp {
+
+RawPool::RawPool(const PoolOptions& options)
+    : executor_{pool::make_local_executor(options)}, fork_generation_{detail::fork_generation} {}
+
+RawPool::~RawPool() {
+  if (fork_generation_ != detail::fork_generation) {
+    // A copy in a forked child: its threads and children are the parent's.
+    static_cast<void>(executor_.release());
+    return;
+  }
+  end();
+}
+
+void RawPool::expect_own_process() const {
+  if (fork_generation_ != detail::fork_generation) {
+    throw WrongProcess{"a pool can be used only in the process that made it"};
+  }
+}
+
+std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
+  expect_own_process();
+  auto result = std::make_shared<RawResult>();
+  ResultAccess::set_hooks(*result, std::move(task.callback), std::move(task.listener));
+  executor_->submit({std::move(task.call), std::move(task.objects), result});
+  return result;
+}
+
+bool RawPool::wait(const std::function<bool()>& enough, Deadline until) {
+  expect_own_process();
+  return executor_->wait(enough, until);
+}
+
+bool RawPool::cancel(RawResult& result) {
+  expect_own_process();
+  return executor_->cancel(result);
+}
+
+int RawPool::width() const {
+  return executor_->width();
+}
+
+void RawPool::close() {
+  expect_own_process();
+  executor_->close();
+}
+
+void RawPool::terminate() {
+  expect_own_process();
+  executor_->terminate();
+}
+
+void RawPool::join() {
+  expect_own_process();
+  executor_->join();
+}
+
+void RawPool::end() noexcept {
+  if (fork_generation_ != detail::fork_generation) {
+    return;
+  }
+  try {
+    executor_->terminate();
+    executor_->join();
+  } catch (const std::exception& error) {
+    get_logger().error("a pool could not be ended: " + std::string{error.what()});
+  }
+}
+
+}  // namespace mp

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// pool/result_access.hpp — the executor's side of a RawResult.
+#pragma once
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "mp/pool/raw_result.hpp"
+
+#include "memory/message.hpp"
+
+namespace mp {
+
+struct ResultAccess {
+  static void set_hooks(RawResult& result, ResultHook callback, ResultHook listener) {
+    result.callback_ = std::move(callback);
+    result.listener_ = std::move(listener);
+  }
+  [[nodiscard]] static bool has_callback(const RawResult& result) noexcept {
+    return result.callback_ != nullptr;
+  }
+
+  static void set_bytes(RawResult& result, Bytes bytes);
+  // Takes over a message that this process owns.
+  static void set_message(RawResult& result, memory::Message message);
+  static void set_failure(RawResult& result, const std::exception_ptr& error);
+
+  // Runs the callback, if there is one, and keeps what it throws out of the pool.
+  static void run_callback(const std::shared_ptr<RawResult>& result) noexcept;
+  // Makes it ready, and tells the listener.
+  static void finish(const std::shared_ptr<RawResult>& result) noexcept;
+};
+
+}  // namespace mp

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// Invariants
+//   W1  A slot that is running(w) is being worked on by w, or w is dead and the parent has not yet
+//       looked. Only w makes it done.
+//   W2  A result block is referenced by the slot's `result` cell before the slot is done; a block
+//       whose worker was killed in between is freed by the parent with the slot.
+//   W3  Everything after the store of done is a hint.
+#include "pool/worker.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "mp/codec/exception.hpp"
+#include "mp/errors/error.hpp"
+#include "mp/process/current.hpp"
+#include "mp/process/raw_call.hpp"
+
+#include "memory/gate.hpp"
+#include "memory/home.hpp"
+#include "memory/message.hpp"
+#include "os/clock.hpp"
+#include "pool/board.hpp"
+
+namespace mp::pool {
+
+namespace {
+
+using layout::SlotPhase;
+using layout::TaskSlot;
+using layout::WorkerPhase;
+
+class Worker {
+ public:
+  Worker(std::uint64_t board, std::uint32_t index)
+      : board_{Board::open(board)}, me_{index}, entry_{board_.worker(index)} {
+    self_.process_name = current_process().name();
+    self_.pid = current_process().pid();
+  }
+
+  void work() {
+    if (!initialize()) {
+      return;
+    }
+    entry_.phase.store(static_cast<std::uint32_t>(WorkerPhase::working));
+    const std::uint32_t limit = board_.header().tasks_limit;
+    for (std::uint32_t finished = 0; limit == 0 || finished < limit; ++finished) {
+      const std::uint32_t index = next();
+      if (index == kNone) {
+        return;
+      }
+      run(index);
+    }
+    entry_.phase.store(static_cast<std::uint32_t>(WorkerPhase::retired));
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = ~0u;
+
+  bool initialize() {
+    const memory::BlockId call = board_.header().initializer.load();
+    if (call == 0) {
+      return true;
+    }
+    if (run_message(call, out_)) {
+      return true;
+    }
+    const ByteView outcome = out_.written();
+    memory::Message failure{outcome.size()};
+    std::memcpy(failure.payload().data(), outcome.data(), outcome.size());
+    memory::set_home(failure.id(), layout::HomeKind::cell, &entry_.failure);
+    entry_.failure.store(failure.release());
+    entry_.phase.store(static_cast<std::uint32_t>(WorkerPhase::init_failed));
+    return false;
+  }
+
+  // Claims the next posted slot; sleeps while there is none. kNone when the board closes.
+  std::uint32_t next() {
+    layout::BoardHeader& header = board_.header();
+    for (;;) {
+      if (const std::uint32_t index = claim(); index != kNone) {
+        return index;
+      }
+      if (leaving()) {
+        return kNone;
+      }
+      const auto something = [&] {
+        return header.head.load(std::memory_order_relaxed) !=
+                   header.tail.load(std::memory_order_relaxed) ||
+               header.closing.load(std::memory_order_relaxed) != 0;
+      };
+      const auto cpu = static_cast<int>(header.work.cpu.load(std::memory_order_relaxed)) - 1;
+      if (spinner_.spin(something, cpu)) {
+        continue;
+      }
+      const std::uint32_t key = memory::gate_prepare(header.work);
+      if (!something()) {
+        memory::gate_sleep(header.work, key, Deadline::never());
+      }
+    }
+  }
+
+  [[nodiscard]] bool leaving() const {
+    const std::uint32_t closing = board_.header().closing.load();
+    return closing == 2 ||
+           (closing == 1 && board_.header().head.load() == board_.header().tail.load());
+  }
+
+  std::uint32_t claim() {
+    layout::BoardHeader& header = board_.header();
+    if (header.closing.load(std::memory_order_relaxed) == 2) {
+      return kNone;
+    }
+    for (;;) {
+      std::uint64_t head = header.head.load(std::memory_order_acquire);
+      const std::uint64_t entry = board_.order(head).load(std::memory_order_acquire);
+      if (head == header.tail.load(std::memory_order_acquire)) {
+        return kNone;
+      }
+      const auto index = static_cast<std::uint32_t>(entry);
+      std::uint32_t claimed = kNone;
+      if (entry == order_entry(head, index) && index < board_.slot_count()) {
+        TaskSlot& slot = board_.slot(index);
+        std::uint64_t state = slot.state.load(std::memory_order_acquire);
+        if (layout::slot_phase(state) == SlotPhase::posted &&
+            slot.state.compare_exchange_strong(
+                state, layout::slot_state(SlotPhase::running, me_, layout::slot_sequence(state)))) {
+          claimed = index;
+        }
+      } else if (header.head.load() == head) {
+        return kNone;  // posted, and not yet visible here
+      }
+      // Help the head past a slot that is taken, whoever took it.
+      header.head.compare_exchange_strong(head, head + 1);
+      if (claimed != kNone) {
+        return claimed;
+      }
+    }
+  }
+
+  // Runs the call in a message of the parent's. Returns whether it succeeded.
+  bool run_message(memory::BlockId id, Writer& out) {
+    const ByteView payload = memory::message_payload(id);
+    memory::MessageCarrier carrier{id};
+    Reader in{payload, &carrier};
+    return run_call(in, out, self_);
+  }
+
+  void run(std::uint32_t index) {
+    TaskSlot& slot = board_.slot(index);
+    entry_.running.store(index + 1, std::memory_order_relaxed);
+    const std::int64_t begin = os::monotonic_ns();
+    out_.rewind(0);
+    out_.set_depth(0);
+    if (const memory::BlockId task = slot.task.load(std::memory_order_relaxed)) {
+      run_message(task, out_);
+    } else {
+      const std::size_t size =
+          std::min<std::size_t>(slot.size.load(std::memory_order_relaxed), TaskSlot::kInline);
+      Reader in{ByteView{slot.bytes, size}};
+      run_call(in, out_, self_);
+    }
+    hand_in(slot);
+    results_.clear();
+    entry_.running.store(0, std::memory_order_relaxed);
+    entry_.busy_ns.fetch_add(static_cast<std::uint64_t>(os::monotonic_ns() - begin),
+                             std::memory_order_relaxed);
+    entry_.tasks.fetch_add(1, std::memory_order_relaxed);
+    report(index, slot);
+  }
+
+  // Writes the outcome into the slot and commits it.
+  void hand_in(TaskSlot& slot) {
+    ByteView outcome = out_.written();
+    if (outcome.size() > TaskSlot::kInline || !results_.objects().empty()) {
+      try {
+        memory::Message message{outcome.size(), results_.objects()};
+        std::memcpy(message.payload().data(), outcome.data(), outcome.size());
+        memory::set_home(message.id(), layout::HomeKind::cell, &slot.result);
+        slot.result.store(message.release());  // W2
+        slot.size.store(0, std::memory_order_relaxed);
+        outcome = {};
+      } catch (const std::bad_alloc&) {
+        // Its failure is short enough for the slot, whatever the process is called.
+        out_.rewind(0);
+        write_failure(out_, std::make_exception_ptr(OutOfMemory{"the result finds no memory"}), {});
+        outcome = out_.written();
+      }
+    }
+    if (!outcome.empty()) {
+      std::memcpy(slot.bytes, outcome.data(), outcome.size());
+      slot.size.store(static_cast<std::uint32_t>(outcome.size()), std::memory_order_relaxed);
+    }
+  }
+
+  void report(std::uint32_t index, TaskSlot& slot) {
+    layout::BoardHeader& header = board_.header();
+    const std::uint64_t state = slot.state.load(std::memory_order_relaxed);
+    const std::uint32_t sequence = layout::slot_sequence(state);
+    const memory::ArmedWake armed;
+    // The commit. Release: the parent that sees done sees the outcome.
+    slot.state.store(layout::slot_state(SlotPhase::done, me_, sequence));
+    const std::uint64_t tail = entry_.done_tail.load(std::memory_order_relaxed);
+    board_.done(me_, tail).store(std::uint64_t{sequence} << 32 | index, std::memory_order_release);
+    entry_.done_tail.store(tail + 1);
+    layout::Word64& finished = header.finished[me_ / 64];
+    const std::uint64_t bit = std::uint64_t{1} << (me_ % 64);
+    if ((finished.load() & bit) == 0) {
+      finished.fetch_or(bit);
+    }
+    memory::gate_wake(header.results, memory::kAll);
+  }
+
+  Board board_;
+  std::uint32_t me_;
+  layout::WorkerEntry& entry_;
+  ExceptionOrigin self_;
+  memory::Spinner spinner_;
+  memory::ObjectCollector results_;  // the shared objects in the outcome at hand
+  Writer out_{&results_};            // the outcome at hand; keeps its memory between tasks
+};
+
+}  // namespace
+
+void worker_main(std::uint64_t board, std::uint32_t index) {
+  Worker{board, index}.work();
+}
+
+}  // namespace mp::pool
