@@ -218,8 +218,9 @@ std::uint64_t largest_block() noexcept {
 }
 
 Block allocate(std::uint64_t size, AllocateOptions options) {
-  const unsigned size_class = class_for(std::max<std::uint64_t>(size, 1));
-  if (size_class == kClasses || size > Arena::get().capacity()) {
+  const bool slots = options.kind == BlockKind::slots && size <= kSlotBlock;
+  const unsigned size_class = slots ? kSlotClass : class_for(std::max<std::uint64_t>(size, 1));
+  if ((!slots && size_class == kClasses) || size > Arena::get().capacity()) {
     throw OutOfMemory{"a block of " + std::to_string(size) + " bytes is too large for the arena"};
   }
   const BlockId id = claim_any(size_class, options.kind);

@@ -27,6 +27,8 @@ enum class BlockKind : std::uint8_t {
   message = 1,  // MessageHead, then references and payload (message.hpp)
   fresh = 2,    // an object that is being built; freed with its owner, without destruction
   object = 3,   // ObjectHead, then the object; lives as long as it has holders (object.hpp)
+  slots = 4,    // kSlotBlock bytes of slots, in extents of their own: such memory never becomes
+                // anything else, so a CAS by somebody late meets a slot word or nothing
 };
 
 struct Block {
@@ -34,6 +36,9 @@ struct Block {
   std::byte* data = nullptr;
   explicit operator bool() const noexcept { return id != 0; }
 };
+
+// Bytes of a block of kind slots.
+inline constexpr std::uint64_t kSlotBlock = 64 << 10;
 
 // Sizes up to this are served; larger ones throw OutOfMemory.
 [[nodiscard]] std::uint64_t largest_block() noexcept;

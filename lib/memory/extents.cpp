@@ -7,6 +7,7 @@
 
 #include "mp/errors/error.hpp"
 
+#include "memory/allocator.hpp"
 #include "memory/fork_mutex.hpp"
 
 namespace mp::memory {
@@ -26,8 +27,8 @@ constexpr std::uint64_t round_up(std::uint64_t n, std::uint64_t step) {
 
 // 64, then {2^k, 1.5 * 2^k} from 128 on, but for sizes that would break the alignment: multiples of
 // 64 throughout, multiples of a page above one page.
-constexpr std::array<std::uint64_t, kClasses> make_classes() {
-  std::array<std::uint64_t, kClasses> sizes{};
+constexpr std::array<std::uint64_t, kAllClasses> make_classes() {
+  std::array<std::uint64_t, kAllClasses> sizes{};
   std::uint64_t power = 64;
   unsigned next = 0;
   while (next < kClasses) {
@@ -39,9 +40,10 @@ constexpr std::array<std::uint64_t, kClasses> make_classes() {
     }
     power *= 2;
   }
+  sizes[kSlotClass] = kSlotBlock;
   return sizes;
 }
-constexpr std::array<std::uint64_t, kClasses> kSizes = make_classes();
+constexpr std::array<std::uint64_t, kAllClasses> kSizes = make_classes();
 
 struct Shape {
   std::uint64_t leaf;
@@ -74,7 +76,7 @@ constexpr std::uint64_t word_offset(std::uint64_t word) {
   return ((word & ~layout::kExtentValid) >> 34) * kPage;
 }
 constexpr unsigned word_class(std::uint64_t word) {
-  return (word >> 28) & (kClasses - 1);
+  return (word >> 28) & (kAllClasses - 1);
 }
 constexpr std::uint32_t word_count(std::uint64_t word) {
   return static_cast<std::uint32_t>(word & ((1u << 28) - 1)) + 1;
@@ -90,7 +92,7 @@ Word64* extent_table() {
 // This process's cache of the table: entries are filled in order and then never change.
 struct Cache {
   std::array<Extent, kMaxExtents> extents;
-  std::array<ClassList, kClasses> classes;
+  std::array<ClassList, kAllClasses> classes;
   std::atomic<std::uint32_t> count{0};
 };
 Cache cache;
@@ -149,7 +151,7 @@ std::uint64_t class_size(unsigned size_class) noexcept {
 }
 
 unsigned class_for(std::uint64_t size) noexcept {
-  const auto found = std::lower_bound(kSizes.begin(), kSizes.end(), size);
+  const auto found = std::lower_bound(kSizes.begin(), kSizes.begin() + kClasses, size);
   return static_cast<unsigned>(found - kSizes.begin());
 }
 

@@ -30,7 +30,9 @@ struct alignas(64) ExtentHead {
 
 namespace mp::memory {
 
-inline constexpr unsigned kClasses = 64;
+inline constexpr unsigned kClasses = 63;
+inline constexpr unsigned kSlotClass = kClasses;  // blocks of kind slots, and nothing else
+inline constexpr unsigned kAllClasses = 64;
 inline constexpr std::uint64_t kSmallBlock = 64 << 10;  // below, pages are never given back singly
 
 // Bytes of a block of this class: 64, 128, 192, 256, 384, 512, 768, 1024, ...

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: Apache-2.0
+// Design.  ring.cpp claims and commits; this file moves items in and out of slots, sleeps and
+// wakes. A waiter spins, yields when the CPU is needed by the peer itself, and sleeps at a gate.
+// Whoever succeeds passes the wake-up on if there is more, so a wake-up that met the wrong sleeper,
+// or one that was killed, does not leave work lying (Q9).
+#include "mp/queue/raw_queue.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "mp/base/contract.hpp"
+#include "mp/errors/error.hpp"
+
+#include "memory/arena.hpp"
+#include "memory/gate.hpp"
+#include "memory/message.hpp"
+#include "memory/object.hpp"
+#include "memory/threads.hpp"
+#include "os/proc.hpp"
+#include "os/robust.hpp"
+#include "queue/local_queue.hpp"
+#include "queue/ring.hpp"
+
+namespace mp {
+
+namespace {
+
+using layout::QueueHead;
+using layout::SlotState;
+using memory::ThreadTag;
+using queue::Claim;
+using queue::View;
+
+constexpr auto kType = static_cast<std::uint32_t>(memory::ObjectType::queue);
+
+bool is_shut(const QueueHead& head) noexcept {
+  return (head.flags.load() & layout::kQueueShut) != 0;
+}
+bool is_terminated(const QueueHead& head) noexcept {
+  return (head.flags.load() & layout::kQueueTerminated) != 0;
+}
+
+// Tells spinners where the peer runs (gate.hpp).
+void publish_cpu(layout::Gate& gate) noexcept {
+  const auto cpu = static_cast<std::uint32_t>(os::current_cpu() + 1);
+  if (gate.cpu.load(std::memory_order_relaxed) != cpu) {  // a hint
+    gate.cpu.store(cpu, std::memory_order_relaxed);
+  }
+}
+
+bool has_sleepers(const layout::Gate& gate) noexcept {
+  return (gate.word.load() & layout::kGateSleepers) != 0;
+}
+
+// Spins until `ready`, or it is better to sleep. When the peer runs on this very CPU it needs it.
+template <class Ready>
+void linger(memory::Spinner& spinner, const layout::Gate& gate, Ready&& ready) noexcept {
+  const int peer = static_cast<int>(gate.cpu.load(std::memory_order_relaxed)) - 1;  // a hint
+  if (spinner.spin(ready, peer) || peer != os::current_cpu()) {
+    return;
+  }
+  constexpr int kYields = 4;
+  for (int i = 0; i < kYields && !ready(); ++i) {
+    std::this_thread::yield();
+  }
+}
+
+void free_items(layout::QueueSlot* slots) noexcept {
+  for (std::uint64_t i = 0; i < layout::kSegmentSlots; ++i) {
+    const layout::Slot& slot = slots[i].slot;
+    const auto state = static_cast<SlotState>(slot.state.load() & layout::kSlotStateMask);
+    if (state == SlotState::ready || state == SlotState::reading) {
+      memory::free_message(slot.block.load());
+    }
+  }
+}
+
+void destroy(std::byte* object) {
+  queue::free_directory(*reinterpret_cast<QueueHead*>(object), free_items);
+}
+
+void on_death(std::byte* object, memory::ProcessId) {
+  queue::repair_after_death(View{.head = reinterpret_cast<QueueHead*>(object)});
+}
+
+[[maybe_unused]] const bool registered = memory::register_object_type(
+    memory::ObjectType::queue, {.destroy = destroy, .on_death = on_death});
+
+View view_of(const detail::ObjectRef& object, const detail::LocalQueue& local) {
+  return {reinterpret_cast<QueueHead*>(object.data()), local.serial};
+}
+
+bool is_closed(const detail::LocalQueue& local) noexcept {
+  return local.closed_after.load(std::memory_order_relaxed) == detail::fork_generation;
+}
+
+// Drops a claimed item as if it had never been put.
+void discard(const View& view, const Claim& claim) noexcept {
+  const std::uint64_t block = claim.place.slot->slot.block.load(std::memory_order_relaxed);
+  memory::take_block(block);
+  queue::commit_discard(view, claim);
+  memory::free_message(block);
+}
+
+}  // namespace
+
+RawQueue::Draft::Draft() noexcept {}  // NOLINT: bytes_ is written before it is read
+
+RawQueue::Draft::~Draft() {
+  drop();
+}
+
+void RawQueue::Draft::drop() noexcept {
+  if (block_ != 0) {
+    memory::free_message(std::exchange(block_, 0));
+  }
+}
+
+MutableByteView RawQueue::Draft::begin(std::size_t size) {
+  drop();
+  size_ = size;
+  held_ = objects_.size();
+  if (size <= kInlineSize && objects_.empty()) {
+    return {bytes_.data(), size};
+  }
+  memory::Message message{size, objects_};
+  const MutableByteView room = message.payload();
+  block_ = message.release();
+  return room;
+}
+
+void RawQueue::Draft::put_object(std::uint64_t id) {
+  if (std::find(objects_.begin(), objects_.end(), id) == objects_.end()) {
+    objects_.push_back(id);
+  }
+}
+
+RawQueue::Item::Item() noexcept {}  // NOLINT: bytes_ is written before it is read
+
+RawQueue::Item::~Item() {
+  drop();
+}
+
+void RawQueue::Item::drop() noexcept {
+  view_ = {};
+  if (block_ != 0) {
+    memory::free_message(std::exchange(block_, 0));
+  }
+}
+
+void RawQueue::Item::take_object(std::uint64_t id) {
+  memory::MessageCarrier{block_}.take_object(id);
+}
+
+RawQueue::RawQueue(detail::ObjectRef object)
+    : object_{std::move(object)}, local_{detail::local_queue(object_.id())} {}
+
+RawQueue::RawQueue(std::size_t maxsize)
+    : RawQueue{[maxsize] {
+        memory::ObjectBuilder builder{memory::ObjectType::queue, sizeof(QueueHead)};
+        reinterpret_cast<QueueHead*>(builder.data())->capacity = maxsize;
+        return builder.publish();
+      }()} {}
+
+RawQueue RawQueue::from_id(std::uint64_t id) {
+  return RawQueue{detail::ObjectRef::from_id(id, kType)};
+}
+
+RawQueue::Outcome RawQueue::put_quietly(Draft& draft, Deadline until) {
+  const View view = view_of(object_, *local_);
+  QueueHead& head = *view.head;
+  const ThreadTag me = memory::this_thread();
+  Claim claim;
+  do {
+    if (is_closed(*local_) || is_shut(head)) {
+      return Outcome::closed;
+    }
+    if (queue::claim_to_write(view, me, claim) == queue::Room::claimed) {
+      // Looked at again after the claim: a reader that finds the queue shut and empty has seen
+      // either this claim or nothing at all.
+      if (is_shut(head)) [[unlikely]] {
+        queue::abandon_write(view, claim);
+        return Outcome::closed;
+      }
+      layout::QueueSlot& slot = *claim.place.slot;
+      slot.slot.block.store(draft.block_, std::memory_order_relaxed);  // the commit publishes
+      if (draft.block_ == 0) {
+        slot.size = static_cast<std::uint32_t>(draft.size_);
+        std::memcpy(slot.bytes, draft.bytes_.data(), draft.size_);
+      } else {
+        memory::set_home(draft.block_, layout::HomeKind::slot, &slot.slot);
+      }
+      queue::commit_write(view, claim);
+      draft.block_ = 0;
+      draft.objects_.clear();
+      draft.held_ = 0;
+      return Outcome::done;
+    }
+  } while (wait_for_room(until) == Outcome::done);
+  return Outcome::timed_out;
+}
+
+RawQueue::Outcome RawQueue::put(Draft& draft, Deadline until) {
+  QueueHead& head = *view_of(object_, *local_).head;
+  // Should this thread die between commit and wake-up, the kernel wakes a sleeper. Who falls asleep
+  // after this look has seen our claim, and sleeps on this thread's life.
+  std::optional<os::PendingWake> cover;
+  if (has_sleepers(head.not_empty)) {
+    static_cast<void>(memory::this_thread());  // registering locks a robust mutex
+    cover.emplace(memory::Arena::get().header().gate);
+  }
+  const Outcome outcome = put_quietly(draft, until);
+  if (outcome == Outcome::done) {
+    publish_cpu(head.not_empty);
+    if (has_sleepers(head.not_empty)) [[unlikely]] {
+      memory::gate_wake(head.not_empty, 1);
+    }
+  }
+  return outcome;
+}
+
+RawQueue::Outcome RawQueue::wait_for_room(Deadline until) {
+  const View view = view_of(object_, *local_);
+  QueueHead& head = *view.head;
+  const auto room = [&] {
+    return is_shut(head) || is_closed(*local_) || queue::has_room(view, head.tail.load());
+  };
+  if (until.passed()) {
+    return Outcome::timed_out;
+  }
+  linger(local_->put_spinner, head.not_full, room);
+  for (;;) {
+    const std::uint32_t key = memory::gate_prepare(head.not_full);
+    if (room()) {
+      return Outcome::done;
+    }
+    if (!memory::gate_sleep(head.not_full, key, until)) {
+      return Outcome::timed_out;
+    }
+  }
+}
+
+// Claims an item, waiting for one.
+RawQueue::Outcome RawQueue::await_item(queue::Claim& claim, Deadline until) {
+  const View view = view_of(object_, *local_);
+  QueueHead& head = *view.head;
+  const ThreadTag me = memory::this_thread();
+  ThreadTag busy = 0;
+  const auto claimed = [&](bool thorough) {
+    return queue::claim_to_read(view, me, claim, thorough, busy) == queue::Found::claimed;
+  };
+  if (is_closed(*local_)) {
+    return Outcome::closed;
+  }
+  if (claimed(false)) {
+    return Outcome::done;
+  }
+  const bool patient = !until.passed();
+  if (patient && !is_shut(head)) {
+    linger(local_->get_spinner, head.not_empty,
+           [&] { return queue::is_ready(view, head.front.load(std::memory_order_relaxed)); });
+    if (claimed(false)) {
+      return Outcome::done;
+    }
+  }
+  // Should this thread be woken, and killed before it has the item, the others look again.
+  const os::PendingWake cover{memory::Arena::get().header().gate};
+  for (;;) {
+    queue::tidy(view);
+    const bool shut = is_shut(head);
+    const std::uint32_t key = patient ? memory::gate_prepare(head.not_empty) : 0;
+    if (claimed(true)) {
+      return Outcome::done;
+    }
+    if (is_closed(*local_) || (shut && busy == 0)) {
+      return Outcome::closed;
+    }
+    if (!patient || !memory::gate_sleep(head.not_empty, key, until, busy)) {
+      return Outcome::timed_out;
+    }
+  }
+}
+
+RawQueue::Outcome RawQueue::get(Item& item, Deadline until) {
+  item.drop();
+  Claim claim;
+  if (const Outcome outcome = await_item(claim, until); outcome != Outcome::done) {
+    return outcome;
+  }
+  const View view = view_of(object_, *local_);
+  QueueHead& head = *view.head;
+  if (is_terminated(head)) [[unlikely]] {
+    discard(view, claim);
+    return Outcome::closed;
+  }
+  std::optional<os::PendingWake> cover;
+  if (head.capacity != 0 || has_sleepers(head.not_empty)) {
+    cover.emplace(memory::Arena::get().header().gate);
+  }
+  const layout::QueueSlot& slot = *claim.place.slot;
+  const std::uint64_t block = slot.slot.block.load(std::memory_order_relaxed);  // after the claim
+  if (block == 0) {
+    const std::size_t size = std::min<std::size_t>(slot.size, kInlineSize);
+    std::memcpy(item.bytes_.data(), slot.bytes, size);
+    item.view_ = {item.bytes_.data(), size};
+  } else {
+    memory::take_block(block);  // before the commit takes it out of its home
+  }
+  publish_cpu(head.not_full);
+  queue::commit_read(view, claim);
+  if (has_sleepers(head.not_empty) && queue::is_ready(view, claim.position + 1)) {
+    memory::gate_wake(head.not_empty, 1);  // Q9
+  }
+  if (block != 0) {
+    item.block_ = block;
+    memory::Message message = memory::Message::adopt(block);
+    item.view_ = message.payload();
+    message.release();
+  }
+  return Outcome::done;
+}
+
+RawQueue::Batch::Batch(RawQueue& queue) noexcept : queue_{queue} {}
+
+RawQueue::Batch::~Batch() {
+  wake();
+}
+
+void RawQueue::Batch::wake() noexcept {
+  if (put_ != 0) {
+    QueueHead& head = *view_of(queue_.object_, *queue_.local_).head;
+    publish_cpu(head.not_empty);
+    memory::gate_wake(head.not_empty, std::exchange(put_, 0));
+  }
+}
+
+RawQueue::Outcome RawQueue::Batch::put(Draft& draft, Deadline until) {
+  Outcome outcome = queue_.put_quietly(draft, Deadline::now());
+  if (outcome == Outcome::timed_out && !until.passed()) {
+    wake();
+    outcome = queue_.put_quietly(draft, until);
+  }
+  put_ += outcome == Outcome::done ? 1 : 0;
+  return outcome;
+}
+
+std::size_t RawQueue::size() const {
+  return queue::count_items(view_of(object_, *local_));
+}
+
+bool RawQueue::full() const {
+  const std::size_t most = maxsize();
+  return most != 0 && size() >= most;
+}
+
+std::size_t RawQueue::maxsize() const {
+  return view_of(object_, *local_).head->capacity;
+}
+
+void RawQueue::task_done() {
+  const View view = view_of(object_, *local_);
+  QueueHead& head = *view.head;
+  std::uint64_t done = head.done.load();
+  std::uint64_t put = 0;
+  do {
+    put = queue::count_put(view);
+    MP_EXPECTS(done < put, "task_done() was called more often than items were put");
+  } while (!head.done.compare_exchange_weak(done, done + 1));
+  if (done + 1 >= put) {
+    memory::gate_wake(head.all_done, memory::kAll);
+  }
+}
+
+bool RawQueue::join(Deadline until) const {
+  const View view = view_of(object_, *local_);
+  QueueHead& head = *view.head;
+  for (;;) {
+    const std::uint32_t key = memory::gate_prepare(head.all_done);
+    const std::uint64_t done = head.done.load();
+    if (queue::count_put(view) <= done) {
+      return true;
+    }
+    if (!memory::gate_sleep(head.all_done, key, until)) {
+      return queue::count_put(view) <= head.done.load();
+    }
+  }
+}
+
+void RawQueue::close() noexcept {
+  // Relaxed: it orders nothing.
+  local_->closed_after.store(detail::fork_generation, std::memory_order_relaxed);
+  QueueHead& head = *view_of(object_, *local_).head;
+  memory::gate_wake(head.not_empty, memory::kAll);  // threads of this process that wait
+  memory::gate_wake(head.not_full, memory::kAll);
+}
+
+bool RawQueue::closed() const noexcept {
+  return is_closed(*local_);
+}
+
+void RawQueue::shutdown(bool immediate) {
+  const View view = view_of(object_, *local_);
+  QueueHead& head = *view.head;
+  const ThreadTag me = memory::this_thread();
+  head.flags.fetch_or(layout::kQueueShut | (immediate ? layout::kQueueTerminated : 0));
+  Claim claim;
+  ThreadTag busy = 0;
+  while (immediate && queue::claim_to_read(view, me, claim, true, busy) == queue::Found::claimed) {
+    discard(view, claim);
+  }
+  for (layout::Gate* gate : {&head.not_empty, &head.not_full, &head.all_done}) {
+    memory::gate_wake(*gate, memory::kAll);
+  }
+}
+
+namespace detail {
+
+void throw_queue_closed() {
+  throw QueueClosed{};
+}
+
+void throw_queue_full() {
+  throw Full{};
+}
+
+void throw_queue_empty() {
+  throw Empty{};
+}
+
+}  // namespace detail
+
+}  // namespace mp
