@@ -41,7 +41,11 @@ std::vector<ProcessView> all_processes() {
 
 std::string slurp(const std::string& path) {
   std::ifstream in{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{in}, {}};
+  // Not by istreambuf_iterator: reading a file of /proc fails when its process goes, and that
+  // would throw.
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
 }
 
 ProcessView view_process(pid_t pid) {
