@@ -86,38 +86,38 @@ class MP_API Pool {
   // also when one throws; then the first exception is thrown.
   template <class F, std::ranges::input_range Items>
   auto map(const F& f, Items&& items, MapOptions options = {}) {
-    return run_map<detail::Spread::no>(f, std::forward<Items>(items), options.chunksize).get();
+    return run_map<Spread::no>(f, std::forward<Items>(items), options.chunksize).get();
   }
   template <class F, std::ranges::input_range Items>
   auto map(const F& f, Items&& items, std::size_t chunksize) {
-    return run_map<detail::Spread::no>(f, std::forward<Items>(items), expect_chunk(chunksize))
+    return run_map<Spread::no>(f, std::forward<Items>(items), expect_chunk(chunksize))
         .get();
   }
   template <class F, class T>
   auto map(const F& f, std::initializer_list<T> items, MapOptions options = {}) {
-    return run_map<detail::Spread::no>(f, items, options.chunksize).get();
+    return run_map<Spread::no>(f, items, options.chunksize).get();
   }
   template <class F, std::ranges::input_range Items>
   auto map_async(const F& f, Items&& items,
-                 MapAsyncOptions<detail::MapReturn<F, Items, detail::Spread::no>> options = {}) {
-    return run_map<detail::Spread::no>(f, std::forward<Items>(items), std::move(options));
+                 MapAsyncOptions<detail::MapReturn<F, Items, Spread::no>> options = {}) {
+    return run_map<Spread::no>(f, std::forward<Items>(items), std::move(options));
   }
 
   // Like map; each item is a tuple (or pair, or array) of arguments.
   template <class F, std::ranges::input_range Items>
   auto starmap(const F& f, Items&& items, MapOptions options = {}) {
-    return run_map<detail::Spread::yes>(f, std::forward<Items>(items), options.chunksize).get();
+    return run_map<Spread::yes>(f, std::forward<Items>(items), options.chunksize).get();
   }
   template <class F, std::ranges::input_range Items>
   auto starmap(const F& f, Items&& items, std::size_t chunksize) {
-    return run_map<detail::Spread::yes>(f, std::forward<Items>(items), expect_chunk(chunksize))
+    return run_map<Spread::yes>(f, std::forward<Items>(items), expect_chunk(chunksize))
         .get();
   }
   template <class F, std::ranges::input_range Items>
   auto starmap_async(
       const F& f, Items&& items,
-      MapAsyncOptions<detail::MapReturn<F, Items, detail::Spread::yes>> options = {}) {
-    return run_map<detail::Spread::yes>(f, std::forward<Items>(items), std::move(options));
+      MapAsyncOptions<detail::MapReturn<F, Items, Spread::yes>> options = {}) {
+    return run_map<Spread::yes>(f, std::forward<Items>(items), std::move(options));
   }
 
   // Returns the results one by one, in the order of the items (imap) or as they are finished. An
@@ -150,13 +150,13 @@ class MP_API Pool {
     return chunksize;
   }
 
-  template <detail::Spread kSpread, class F, class Items>
+  template <Spread kSpread, class F, class Items>
   auto run_map(const F& f, Items&& items, std::size_t chunksize) {
     MapAsyncOptions<detail::MapReturn<F, Items, kSpread>> options;
     options.chunksize = chunksize;
     return run_map<kSpread>(f, std::forward<Items>(items), std::move(options));
   }
-  template <detail::Spread kSpread, class F, class Items>
+  template <Spread kSpread, class F, class Items>
   auto run_map(const F& f, Items&& items,
                MapAsyncOptions<detail::MapReturn<F, Items, kSpread>> options) {
     return detail::submit_map<kSpread>(raw_, f, std::forward<Items>(items), std::move(options));
