@@ -60,11 +60,7 @@ void decode_chunk(const RawResult& result, std::vector<R>& into) {
   Reader in{result.outcome(), result.carrier()};
   BatchOutcome outcome{in};
   while (const auto item = outcome.next()) {
-    if (item->failed) {
-      item->template get<void>();
-    }
-    Reader one{item->bytes, result.carrier()};
-    into.push_back(mp::read<R>(one));
+    into.push_back(item->template get<R>());
   }
 }
 // The same for a callable that returns nothing.

@@ -78,11 +78,7 @@ class Imap {
     for (;;) {
       if (items_) {
         if (const auto item = items_->outcome.next()) {
-          if (item->failed) {
-            item->template get<void>();
-          }
-          Reader in{item->bytes, items_->chunk->carrier()};
-          return mp::read<R>(in);
+          return item->template get<R>();
         }
         items_.reset();
       }

@@ -26,9 +26,9 @@ namespace mp::detail {
 [[nodiscard]] MP_API RawTask make_task(const std::function<RawCall(Carrier&)>& encode);
 
 template <class F, class Items, Spread kSpread>
-using ItemResult =
-    std::decay_t<typename ItemTypes<std::decay_t<F>, Normalized<std::ranges::range_value_t<Items>>,
-                                    kSpread>::Result>;
+using ItemResult = std::decay_t<
+    typename ItemTypes<std::decay_t<F>, Normalized<std::ranges::range_value_t<Items>>,
+                       kSpread>::template Result<std::decay_t<F>&>>;
 
 // What a map returns: the results in a vector, or nothing when f returns nothing.
 template <class R>
