@@ -361,9 +361,24 @@ bool is_at_home(BlockId id, const BlockMeta& meta) noexcept {
              slot->block.load() == id;
     }
     case layout::HomeKind::stream: {
+      const std::uint64_t end = arena.header().file_size.load();
+      if (offset % alignof(layout::Stream) != 0 || sizeof(layout::Stream) > end - offset) {
+        return false;
+      }
       const auto* stream = arena.at<layout::Stream>(offset);
       const std::uint64_t position = meta.position.load();
-      return position - stream->head.load() < stream->tail.load() - stream->head.load();
+      const std::uint64_t size = stream->size.load();
+      const std::uint64_t data = stream->data.load();
+      if (!std::has_single_bit(size) || position % 8 != 0 || data % 8 != 0 || size > end ||
+          data > end - offset || size > end - offset - data) {
+        return false;
+      }
+      // The cell before the positions: if it holds the id and is taken meanwhile, the taker's name
+      // stands in the block before the head moves, which the sweep looks at next.
+      const std::uint64_t cell = offset + data + (position & (size - 1));
+      const bool named = arena.at<layout::Word64>(cell)->load() == id;
+      const std::uint64_t head = stream->head.load();
+      return named && position - head < stream->tail.load() - head;
     }
     default:
       return false;
@@ -394,7 +409,9 @@ void sweep_blocks(ProcessId dead, void (*free_message)(BlockId)) noexcept {
         resume_free(id, meta, word);
         continue;
       }
-      if (is_at_home(id, meta)) {
+      // The second look: it may have been at home when its word was read, and have been taken by
+      // somebody who lives since.
+      if (is_at_home(id, meta) || meta.word.load() != word) {
         continue;
       }
       if (word_kind(word) == BlockKind::message) {

@@ -8,7 +8,10 @@
 //
 //   cell    a 64-bit cell that equals the block's id.
 //   slot    a Slot whose state is ready or reading and whose block field equals the id.
-//   stream  a Stream whose head <= position < tail, position being noted in the block.
+//   stream  a Stream whose head <= position < tail, position being noted in the block, and whose
+//           bytes at that position are the id. (The id alone would not do, for bytes stay where
+//           they are after they were taken; nor would the position alone, for whoever was killed
+//           before its commit has left a position that the next writer commits.)
 //
 // A taker first writes itself into the block as owner, then takes the reference out of the home.
 #pragma once
@@ -29,10 +32,14 @@ struct Slot {
   Word64 block;  // BlockId of the payload, 0 when the payload is in the slot
 };
 
-// The two positions of a stream. They only grow.
+// The two positions of a stream and where its bytes are. The positions only grow; position p is
+// byte p % size of the ring. They are two cache lines apart, because processors fetch lines in
+// pairs; what lies between belongs to whoever made the stream.
 struct Stream {
-  Word64 head;  // everything before it was taken
-  Word64 tail;  // everything before it was committed
+  alignas(128) Word64 head;  // everything before it was taken
+  alignas(128) Word64 tail;  // everything before it was committed
+  alignas(128) Word64 size;  // bytes in the ring, a power of two
+  Word64 data;               // where the ring begins, in bytes from the beginning of this struct
 };
 
 enum class HomeKind : std::uint8_t { none = 0, cell = 1, slot = 2, stream = 3 };

@@ -295,6 +295,19 @@ bool is_holder(BlockId object, std::uint64_t holder) noexcept {
          find_cell(object, [&](const Word64& cell) { return cell.load() == holder; }) != nullptr;
 }
 
+void for_each_holder(BlockId object, void (*visit)(void* context, std::uint64_t holder),
+                     void* context) noexcept {
+  if (!is_live(object)) {
+    return;
+  }
+  find_cell(object, [&](const Word64& cell) {
+    if (const std::uint64_t holder = cell.load()) {
+      visit(context, holder);
+    }
+    return false;
+  });
+}
+
 void remove_holder(BlockId object, std::uint64_t holder) noexcept {
   if (!is_live(object)) {
     return;
@@ -318,7 +331,10 @@ bool adopt_object(BlockId object) {
   if (!is_live(object)) {
     return false;
   }
-  put_holder(object, this_process());
+  // Whoever started this process may have entered it already.
+  if (!is_holder(object, this_process())) {
+    put_holder(object, this_process());
+  }
   return is_live(object);
 }
 

@@ -32,6 +32,7 @@ enum class ObjectType : std::uint32_t {
   pipe = 8,
   pool = 9,
   buffer = 10,
+  pipe_end = 11,
   test = 15,
   kCount = 16,
 };
@@ -77,6 +78,9 @@ class ObjectBuilder {
 void add_holder(BlockId object, std::uint64_t holder);
 // Whether `holder` is among them.
 [[nodiscard]] bool is_holder(BlockId object, std::uint64_t holder) noexcept;
+// Calls visit(context, holder) for every holder that the object has at this moment.
+void for_each_holder(BlockId object, void (*visit)(void* context, std::uint64_t holder),
+                     void* context) noexcept;
 // Makes this process a holder of an object that nobody keeps alive for it (a handle inherited by
 // fork). Returns whether the object was still there.
 [[nodiscard]] bool adopt_object(BlockId object);

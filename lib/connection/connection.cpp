@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mp/connection/connection.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "mp/base/contract.hpp"
+#include "mp/errors/error.hpp"
+
+#include "connection/channel.hpp"
+#include "connection/ring_channel.hpp"
+
+namespace mp {
+
+namespace {
+
+detail::Channel& checked(const std::shared_ptr<detail::Channel>& channel) {
+  if (channel == nullptr) [[unlikely]] {
+    throw ClosedError{"this Connection is no end of anything"};
+  }
+  return *channel;
+}
+
+}  // namespace
+
+Connection::Connection() noexcept = default;
+Connection::Connection(std::shared_ptr<detail::Channel> channel) noexcept
+    : channel_{std::move(channel)} {}
+Connection::Connection(const Connection&) noexcept = default;
+Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(const Connection&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
+Connection::~Connection() = default;
+
+bool Connection::send_parcel(detail::Outgoing& parcel, Deadline until) const {
+  return checked(channel_).send(parcel, until);
+}
+
+bool Connection::recv_parcel(detail::Incoming& parcel, Deadline until) const {
+  return checked(channel_).recv(parcel, until);
+}
+
+void Connection::send_bytes(ByteView bytes, std::size_t offset, std::size_t size) const {
+  MP_EXPECTS(offset <= bytes.size(), "the offset is behind the end of the bytes");
+  MP_EXPECTS(size == kAll || size <= bytes.size() - offset, "there are fewer bytes than that");
+  detail::Outgoing parcel{bytes.subspan(offset, std::min(size, bytes.size() - offset))};
+  send_parcel(parcel, Deadline::never());
+}
+
+bool Connection::try_send_bytes(ByteView bytes) const {
+  return try_send_bytes_for(bytes, Deadline::now());
+}
+
+bool Connection::try_send_bytes_for(ByteView bytes, Deadline until) const {
+  detail::Outgoing parcel{bytes};
+  return send_parcel(parcel, until);
+}
+
+Bytes Connection::recv_bytes(std::size_t max_size) const {
+  detail::Incoming parcel{{}, max_size};
+  recv_parcel(parcel, Deadline::never());
+  return parcel.take();
+}
+
+std::optional<Bytes> Connection::try_recv_bytes() const {
+  return try_recv_bytes_for(Deadline::now());
+}
+
+std::optional<Bytes> Connection::try_recv_bytes_for(Deadline until) const {
+  detail::Incoming parcel{{}};
+  if (!recv_parcel(parcel, until)) {
+    return std::nullopt;
+  }
+  return parcel.take();
+}
+
+std::size_t Connection::recv_bytes_into(MutableByteView buffer, std::size_t offset) const {
+  MP_EXPECTS(offset <= buffer.size(), "the offset is behind the end of the buffer");
+  const MutableByteView room = buffer.subspan(offset);
+  detail::Incoming parcel{room};
+  recv_parcel(parcel, Deadline::never());
+  const std::size_t size = parcel.bytes().size();
+  if (size > room.size()) {
+    throw BufferTooShort{parcel.take()};
+  }
+  if (!parcel.in_buffer()) {
+    std::copy(parcel.bytes().begin(), parcel.bytes().end(), room.begin());
+  }
+  return size;
+}
+
+bool Connection::poll(Deadline until) const {
+  return checked(channel_).poll(until);
+}
+
+void Connection::close() const noexcept {
+  if (channel_ != nullptr) {
+    channel_->close();
+  }
+}
+
+bool Connection::closed() const noexcept {
+  return channel_ == nullptr || channel_->closed();
+}
+
+bool Connection::readable() const noexcept {
+  return channel_ != nullptr && channel_->readable();
+}
+
+bool Connection::writable() const noexcept {
+  return channel_ != nullptr && channel_->writable();
+}
+
+Connection Connection::from_id(std::uint64_t id) {
+  return Connection{connection::RingChannel::of(id)};
+}
+
+std::uint64_t Connection::id() const {
+  return checked(channel_).id();
+}
+
+}  // namespace mp
