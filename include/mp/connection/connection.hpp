@@ -152,7 +152,9 @@ bool Connection::send_value(const T& value, Deadline until) const {
     detail::Outgoing parcel{message_size(value)};
     Writer out{parcel.bytes(), &parcel};
     write_message(out, value);
-    detail::expect_written(out, parcel.bytes().size());
+    if (out.size() != parcel.bytes().size()) [[unlikely]] {
+      detail::throw_unfilled();
+    }
     return send_parcel(parcel, until);
   }
 }
