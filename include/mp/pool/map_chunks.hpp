@@ -10,6 +10,7 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <type_traits>
 #include <utility>
@@ -26,9 +27,9 @@ namespace mp::detail {
 [[nodiscard]] MP_API RawTask make_task(const std::function<RawCall(Carrier&)>& encode);
 
 template <class F, class Items, Spread kSpread>
-using ItemResult = std::decay_t<
-    typename ItemTypes<std::decay_t<F>, Normalized<std::ranges::range_value_t<Items>>,
-                       kSpread>::template Result<std::decay_t<F>&>>;
+using ItemResult =
+    std::decay_t<typename ItemTypes<std::decay_t<F>, Normalized<std::ranges::range_value_t<Items>>,
+                                    kSpread>::template Result<std::decay_t<F>&>>;
 
 // What a map returns: the results in a vector, or nothing when f returns nothing.
 template <class R>
@@ -161,29 +162,65 @@ auto submit_map(const std::shared_ptr<RawPool>& pool, const F& f, Items&& items,
   }
 }
 
-template <class F, class View>
-auto make_imap(const std::shared_ptr<RawPool>& pool, Order order, const F& f, View view,
+// A range that is being read: somebody else's when it was given as an lvalue, otherwise its own.
+// (Not std::views::all, which clang 14 cannot compile with this standard library.)
+template <class Items>
+class Source {
+ public:
+  using Range = std::remove_reference_t<Items>;
+
+  explicit Source(Items&& items) : items_(hold(items)) {}
+
+  // Appends up to `count` items to `chunk`.
+  template <class Item>
+  void read(std::vector<Item>& chunk, std::size_t count) {
+    Range& range = get();
+    if (!at_) {
+      at_ = std::ranges::begin(range);
+    }
+    for (; chunk.size() < count && *at_ != std::ranges::end(range); ++*at_) {
+      chunk.push_back(**at_);
+    }
+  }
+
+ private:
+  static constexpr bool kBorrowed = std::is_lvalue_reference_v<Items>;
+  using Held = std::conditional_t<kBorrowed, Range*, std::remove_cv_t<Range>>;
+
+  static Held hold(Range& items) {
+    if constexpr (kBorrowed) {
+      return std::addressof(items);
+    } else {
+      return std::move(items);
+    }
+  }
+  Range& get() {
+    if constexpr (kBorrowed) {
+      return *items_;
+    } else {
+      return items_;
+    }
+  }
+
+  Held items_;
+  std::optional<std::ranges::iterator_t<Range>> at_;
+};
+
+template <class F, class Items>
+auto make_imap(const std::shared_ptr<RawPool>& pool, Order order, const F& f, Items&& items,
                std::size_t chunksize) {
-  using Item = std::ranges::range_value_t<View>;
-  using R = ItemResult<F, View, Spread::no>;
+  using Item = std::ranges::range_value_t<Items>;
+  using R = ItemResult<F, Items, Spread::no>;
   static_assert(!std::is_void_v<R>,
                 "mp: imap needs a callable that returns something; use map for its effects.");
   struct State {
-    State(const F& the_f, View the_view) : f(the_f), view(std::move(the_view)) {}
     std::decay_t<F> f;
-    View view;
-    std::optional<std::ranges::iterator_t<View>> at = {};
+    Source<Items> source;
   };
-  auto state = std::make_shared<State>(f, std::move(view));
+  auto state = std::shared_ptr<State>{new State{f, Source<Items>{std::forward<Items>(items)}}};
   return Imap<R>{pool, order, [state, chunksize]() -> RawTask {
-                   if (!state->at) {
-                     state->at = std::ranges::begin(state->view);
-                   }
                    std::vector<Item> chunk;
-                   for (; chunk.size() < chunksize && *state->at != std::ranges::end(state->view);
-                        ++*state->at) {
-                     chunk.push_back(**state->at);
-                   }
+                   state->source.read(chunk, chunksize);
                    return chunk.empty()
                               ? RawTask{}
                               : make_chunk<Spread::no, Item>(state->f, chunk.begin(), chunk.size());

@@ -90,8 +90,7 @@ class MP_API Pool {
   }
   template <class F, std::ranges::input_range Items>
   auto map(const F& f, Items&& items, std::size_t chunksize) {
-    return run_map<Spread::no>(f, std::forward<Items>(items), expect_chunk(chunksize))
-        .get();
+    return run_map<Spread::no>(f, std::forward<Items>(items), expect_chunk(chunksize)).get();
   }
   template <class F, class T>
   auto map(const F& f, std::initializer_list<T> items, MapOptions options = {}) {
@@ -110,13 +109,11 @@ class MP_API Pool {
   }
   template <class F, std::ranges::input_range Items>
   auto starmap(const F& f, Items&& items, std::size_t chunksize) {
-    return run_map<Spread::yes>(f, std::forward<Items>(items), expect_chunk(chunksize))
-        .get();
+    return run_map<Spread::yes>(f, std::forward<Items>(items), expect_chunk(chunksize)).get();
   }
   template <class F, std::ranges::input_range Items>
-  auto starmap_async(
-      const F& f, Items&& items,
-      MapAsyncOptions<detail::MapReturn<F, Items, Spread::yes>> options = {}) {
+  auto starmap_async(const F& f, Items&& items,
+                     MapAsyncOptions<detail::MapReturn<F, Items, Spread::yes>> options = {}) {
     return run_map<Spread::yes>(f, std::forward<Items>(items), std::move(options));
   }
 
@@ -124,13 +121,13 @@ class MP_API Pool {
   // lvalue range must outlive the returned object.
   template <class F, std::ranges::input_range Items>
   auto imap(const F& f, Items&& items, std::size_t chunksize = 1) {
-    return detail::make_imap(raw_, detail::Order::kept, f,
-                             std::views::all(std::forward<Items>(items)), expect_chunk(chunksize));
+    return detail::make_imap(raw_, detail::Order::kept, f, std::forward<Items>(items),
+                             expect_chunk(chunksize));
   }
   template <class F, std::ranges::input_range Items>
   auto imap_unordered(const F& f, Items&& items, std::size_t chunksize = 1) {
-    return detail::make_imap(raw_, detail::Order::as_finished, f,
-                             std::views::all(std::forward<Items>(items)), expect_chunk(chunksize));
+    return detail::make_imap(raw_, detail::Order::as_finished, f, std::forward<Items>(items),
+                             expect_chunk(chunksize));
   }
 
   // Takes no more calls; those it has are finished.
