@@ -2,6 +2,7 @@
 // mp/pool.hpp — worker processes and the calls for them.
 #pragma once
 
+#include "mp/codec.hpp"
 #include "mp/pool/async_result.hpp"
 #include "mp/pool/imap.hpp"
 #include "mp/pool/options.hpp"

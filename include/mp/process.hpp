@@ -2,6 +2,7 @@
 // mp/process.hpp — processes, and code that travels between them.
 #pragma once
 
+#include "mp/codec.hpp"
 #include "mp/process/call.hpp"
 #include "mp/process/current.hpp"
 #include "mp/process/entry.hpp"
