@@ -6,6 +6,7 @@
 #include "mp/queue/raw_queue.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <thread>
@@ -55,16 +56,31 @@ bool has_sleepers(const layout::Gate& gate) noexcept {
   return (gate.word.load() & layout::kGateSleepers) != 0;
 }
 
-// Spins until `ready`, or it is better to sleep. When the peer runs on this very CPU it needs it.
+// Spins until `ready`, or it is better to sleep. When the peer runs on this very CPU, it needs it
+// and gets it: one that fills or drains a batch meanwhile spares a sleep for each item. Should
+// somebody else take the CPU instead, for long, a sleep is better, because it ends with a wake-up.
 template <class Ready>
-void linger(memory::Spinner& spinner, const layout::Gate& gate, Ready&& ready) noexcept {
+void linger(detail::LocalQueue& local, memory::Spinner& spinner, const layout::Gate& gate,
+            Ready&& ready) noexcept {
   const int peer = static_cast<int>(gate.cpu.load(std::memory_order_relaxed)) - 1;  // a hint
   if (spinner.spin(ready, peer) || peer != os::current_cpu()) {
     return;
   }
+  // Relaxed throughout: a hint, and an update that gets lost does not matter.
+  if (const std::uint32_t left = local.no_yield.load(std::memory_order_relaxed); left != 0) {
+    local.no_yield.store(left - 1, std::memory_order_relaxed);
+    return;
+  }
   constexpr int kYields = 4;
+  constexpr std::uint32_t kRest = 128;
+  constexpr std::chrono::microseconds kLong{200};
   for (int i = 0; i < kYields && !ready(); ++i) {
+    const auto before = std::chrono::steady_clock::now();
     std::this_thread::yield();
+    if (std::chrono::steady_clock::now() - before > kLong) {
+      local.no_yield.store(kRest, std::memory_order_relaxed);
+      return;
+    }
   }
 }
 
@@ -231,7 +247,7 @@ RawQueue::Outcome RawQueue::wait_for_room(Deadline until) {
   if (until.passed()) {
     return Outcome::timed_out;
   }
-  linger(local_->put_spinner, head.not_full, room);
+  linger(*local_, local_->put_spinner, head.not_full, room);
   for (;;) {
     const std::uint32_t key = memory::gate_prepare(head.not_full);
     if (room()) {
@@ -260,7 +276,7 @@ RawQueue::Outcome RawQueue::await_item(queue::Claim& claim, Deadline until) {
   }
   const bool patient = !until.passed();
   if (patient && !is_shut(head)) {
-    linger(local_->get_spinner, head.not_empty,
+    linger(*local_, local_->get_spinner, head.not_empty,
            [&] { return queue::is_ready(view, head.front.load(std::memory_order_relaxed)); });
     if (claimed(false)) {
       return Outcome::done;

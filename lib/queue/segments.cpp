@@ -69,18 +69,25 @@ CellView look_up(const QueueHead& head, std::uint64_t segment) noexcept {
   }
 }
 
-struct Remembered {
-  std::uint64_t serial = 0;
-  std::uint64_t segment = ~std::uint64_t{0};  // no segment has this number
-  QueueSlot* slots = nullptr;
-  std::uint64_t seal = 0;
-};
-constexpr std::size_t kRemembered = 8;
-thread_local constinit std::array<Remembered, kRemembered> remembered{};
-
-Remembered& place_of(const View& queue, std::uint64_t segment) noexcept {
-  return remembered[(queue.serial * 2 + segment) % kRemembered];
+// Makes sure that the directory page of the segment exists.
+void add_page(QueueHead& head, std::uint64_t segment) {
+  Word64& link = head.pages[segment % kDirectoryCells / kPageCells];
+  if (link.load(std::memory_order_acquire) != 0) {
+    return;
+  }
+  const memory::Block page = memory::allocate(sizeof(DirectoryPage), {.zeroed = true});
+  memory::set_home(page.id, layout::HomeKind::cell, &link);
+  std::uint64_t none = 0;
+  if (!link.compare_exchange_strong(none, page.id)) {
+    memory::free_block(page.id);
+  }
 }
+
+}  // namespace
+
+namespace detail {
+
+thread_local constinit std::array<Remembered, kRemembered> remembered{};
 
 Place find_anew(const View& queue, Position position) noexcept {
   const std::uint64_t segment = position / kSegmentSlots;
@@ -100,34 +107,7 @@ Place find_anew(const View& queue, Position position) noexcept {
   return {slots + position % kSegmentSlots, seal};
 }
 
-// Makes sure that the directory page of the segment exists.
-void add_page(QueueHead& head, std::uint64_t segment) {
-  Word64& link = head.pages[segment % kDirectoryCells / kPageCells];
-  if (link.load(std::memory_order_acquire) != 0) {
-    return;
-  }
-  const memory::Block page = memory::allocate(sizeof(DirectoryPage), {.zeroed = true});
-  memory::set_home(page.id, layout::HomeKind::cell, &link);
-  std::uint64_t none = 0;
-  if (!link.compare_exchange_strong(none, page.id)) {
-    memory::free_block(page.id);
-  }
-}
-
-}  // namespace
-
-Place find(const View& queue, Position position) noexcept {
-  const std::uint64_t segment = position / kSegmentSlots;
-  const Remembered& known = place_of(queue, segment);
-  if (known.serial == queue.serial && known.segment == segment) [[likely]] {
-    return {known.slots + position % kSegmentSlots, known.seal};
-  }
-  return find_anew(queue, position);
-}
-
-void forget(const View& queue, Position position) noexcept {
-  place_of(queue, position / kSegmentSlots) = {};
-}
+}  // namespace detail
 
 void add_segment(const View& queue, Position position) {
   const std::uint64_t segment = position / kSegmentSlots;

@@ -7,6 +7,8 @@
 // Throws:    OutOfMemory from add_segment; the queue is unchanged then.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "queue/queue_layout.hpp"
@@ -27,10 +29,38 @@ struct View {
       0;  // names the queue among those this process ever used; 0: remember nothing
 };
 
+namespace detail {
+
+// What this thread remembers of segments.
+struct Remembered {
+  std::uint64_t serial = 0;
+  std::uint64_t segment = ~std::uint64_t{0};  // no segment has this number
+  layout::QueueSlot* slots = nullptr;
+  std::uint64_t seal = 0;
+};
+inline constexpr std::size_t kRemembered = 8;
+extern thread_local constinit std::array<Remembered, kRemembered> remembered;
+
+[[nodiscard]] inline Remembered& place_of(const View& queue, std::uint64_t segment) noexcept {
+  return remembered[(queue.serial * 2 + segment) % kRemembered];
+}
+[[nodiscard]] Place find_anew(const View& queue, Position position) noexcept;
+
+}  // namespace detail
+
 // The slot of `position`. Remembers segments for each thread; a word with another seal says that
 // what it remembers is out of date: forget it and look again.
-[[nodiscard]] Place find(const View& queue, Position position) noexcept;
-void forget(const View& queue, Position position) noexcept;
+[[nodiscard]] inline Place find(const View& queue, Position position) noexcept {
+  const std::uint64_t segment = position / layout::kSegmentSlots;
+  const detail::Remembered& known = detail::place_of(queue, segment);
+  if (known.serial == queue.serial && known.segment == segment) [[likely]] {
+    return {known.slots + position % layout::kSegmentSlots, known.seal};
+  }
+  return detail::find_anew(queue, position);
+}
+inline void forget(const View& queue, Position position) noexcept {
+  detail::place_of(queue, position / layout::kSegmentSlots) = {};
+}
 
 // The first position whose segment was not given back.
 [[nodiscard]] inline Position first_kept(const View& queue) noexcept {
