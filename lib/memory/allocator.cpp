@@ -44,6 +44,14 @@ void set_free_bits(const Extent& extent, std::uint32_t index) noexcept {
   extent.head->top.fetch_or(std::uint64_t{1} << (word / 64));
 }
 
+// Whether all three levels lead to the block.
+bool has_free_bits(const Extent& extent, std::uint32_t index) noexcept {
+  const std::uint32_t word = index / 64;
+  return (extent.leaf[word].load() >> (index % 64) & 1) != 0 &&
+         (extent.summary[word / 64].load() >> (word % 64) & 1) != 0 &&
+         (extent.head->top.load() >> (word / 64) & 1) != 0;
+}
+
 // Clears the bit of a block that this thread has just claimed (A2), and the upper bits when they
 // cover nothing more. A bit set meanwhile is put back.
 void clear_free_bits(const Extent& extent, std::uint32_t index) noexcept {
@@ -385,6 +393,23 @@ bool is_at_home(BlockId id, const BlockMeta& meta) noexcept {
   }
 }
 
+// Counts anew what freed blocks keep: a death between a claim or a free and its count left it
+// wrong. Others count meanwhile, so it may be off by what they do right now; it is a hint.
+void recount_cached() noexcept {
+  std::int64_t kept = 0;
+  const std::uint32_t extents = extent_count();
+  for (std::uint32_t e = 0; e < extents; ++e) {
+    const Extent& extent = *extent_at(e);
+    const std::uint32_t used = std::min(extent.count, extent.head->prepared.load());
+    for (std::uint32_t i = 0; extent.block_size >= kSmallBlock && i < used; ++i) {
+      if (word_state(extent.metas[i].word.load(std::memory_order_acquire)) == BlockState::free) {
+        kept += static_cast<std::int64_t>(extent.metas[i].committed.load());
+      }
+    }
+  }
+  header().cached.store(kept, std::memory_order_relaxed);
+}
+
 void sweep_blocks(ProcessId dead, void (*free_message)(BlockId)) noexcept {
   const std::uint32_t extents = extent_count();
   for (std::uint32_t e = 0; e < extents; ++e) {
@@ -394,9 +419,9 @@ void sweep_blocks(ProcessId dead, void (*free_message)(BlockId)) noexcept {
       BlockMeta& meta = extent.metas[i];
       const std::uint64_t word = meta.word.load(std::memory_order_acquire);
       if (word_state(word) == BlockState::free) {
-        // A2: whoever freed it may have been killed before the bit.
+        // A2: whoever freed it may have been killed before the bit, or between the levels.
         if (i < extent.head->virgin.load() && word_generation(word) != 0 &&
-            (extent.leaf[i / 64].load() >> (i % 64) & 1) == 0) {
+            !has_free_bits(extent, i)) {
           set_free_bits(extent, i);
         }
         continue;
@@ -421,6 +446,7 @@ void sweep_blocks(ProcessId dead, void (*free_message)(BlockId)) noexcept {
       }
     }
   }
+  recount_cached();
 }
 
 }  // namespace mp::memory
