@@ -63,16 +63,17 @@ static_assert(kExtentTableOffset + memory::kMaxExtents * 8 <= kProcessTableOffse
 // One process.   word: [63:60] state  [59:40] generation  [39:18] pid  [17:0] start time, low bits
 enum class ProcessState : std::uint8_t {
   free = 0,
-  starting = 1,  // entered by its parent; the process has not yet used it
-  alive = 2,
-  exited = 3,  // left in order and owns nothing any more
-  dead = 4,    // must be swept
+  reserved = 1,  // by its parent, whose pid and start time stand here until the child's are known
+  starting = 2,  // entered by its parent; the process has not yet used it
+  alive = 3,
+  exited = 4,  // left in order and owns nothing any more
+  dead = 5,    // must be swept
 };
 
 struct alignas(128) ProcessEntry {
   Word64 word;
   Word parent;        // ProcessId of who started it, 0 for the root
-  Word exit_code;     // kExitKnown | code, written by the process itself just before it ends
+  Word exit_code;     // kExitKnown | generation << 8 | code, written by the process itself at its end
   Word64 start_time;  // clock ticks since boot, 0 until known
   char name[64];      // for people; may be torn
 };

@@ -13,7 +13,8 @@
 //   O3  Who writes into an object without holding it (a forked child's first use, the sweep) names
 //       it in its thread's `adopting` first and then looks at the word; a destroyer marks the word
 //       first and then looks for such names. One of the two sees the other. A destroyer that finds
-//       a name leaves the object as dying(nobody), and whoever clears the name picks it up.
+//       a living one's name leaves the object as dying(nobody), and whoever clears the name picks
+//       it up.
 #include "memory/object.hpp"
 
 #include <algorithm>
@@ -133,7 +134,12 @@ bool is_being_adopted(BlockId object) noexcept {
   const auto* table = arena.at<layout::ThreadEntry>(layout::kThreadTableOffset);
   const std::uint32_t used = std::min(arena.header().thread_limit.load(), kMaxThreads);
   for (std::uint32_t i = 0; i < used; ++i) {
-    if (table[i].adopting.load() == object && (table[i].word.load() >> 62) != 0) {
+    if (table[i].adopting.load() != object) {
+      continue;
+    }
+    const std::uint64_t word = table[i].word.load();
+    // Who was killed with a name in its entry writes no more, and will not clear it either.
+    if (word >> 62 != 0 && !is_dead(static_cast<ProcessId>(word))) {
       return true;
     }
   }

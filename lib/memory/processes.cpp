@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Invariants
 //   P1  The word of an entry says everything that matters; a claim is one CAS on it.
-//   P2  An entry goes free -> starting -> alive -> (exited | dead) -> free, and its generation goes
-//       up when it is claimed. Only bury() makes it free, after the sweep.
+//   P2  An entry goes free -> reserved -> starting -> alive -> (exited | dead) -> free, or begins
+//       alive, and its generation goes up when it is claimed. Only bury() makes it free, after the
+//       sweep. From the claim on the word names somebody whose death makes it a dead one's.
 //   P3  A name with an old generation names a process that is dead and swept.
 #include "memory/processes.hpp"
 
@@ -52,6 +53,9 @@ constexpr std::uint32_t generation_of(std::uint64_t word) {
 constexpr int pid_in(std::uint64_t word) {
   return static_cast<int>(word >> 18 & kPidMask);
 }
+constexpr std::uint64_t start_in(std::uint64_t word) {
+  return word & kStartMask;
+}
 constexpr std::uint64_t with_state(std::uint64_t word, ProcessState state) {
   return (word & ~(std::uint64_t{15} << 60)) | std::uint64_t{static_cast<std::uint8_t>(state)}
                                                    << 60;
@@ -86,12 +90,26 @@ ProcessId claim(ProcessState state, int pid, std::uint64_t start_time) {
     std::uint32_t generation = (generation_of(word) + 1) & kProcessGenerationMask;
     generation = generation == 0 ? 1 : generation;
     if (entry.word.compare_exchange_strong(word, make_word(state, generation, pid, start_time))) {
-      entry.exit_code.store(0, std::memory_order_relaxed);
       entry.start_time.store(start_time, std::memory_order_relaxed);
       return make_process_id(index, generation);
     }
   }
   throw OutOfMemory{"a tree cannot have more than 4096 processes at once"};
+}
+
+// Whether the process named by the word will never run again. The word has but the low bits of its
+// start time; all of them stand beside it unless who wrote the word has not come that far.
+bool is_gone(const ProcessEntry& entry, std::uint64_t word) noexcept {
+  const std::uint64_t noted = entry.start_time.load(std::memory_order_relaxed);
+  if ((noted & kStartMask) == start_in(word)) {
+    return os::is_zombie_or_gone(pid_in(word), noted);
+  }
+  return os::is_zombie_or_gone(pid_in(word), 0) ||
+         (os::start_time(pid_in(word)) & kStartMask) != start_in(word);
+}
+
+std::uint32_t exit_word(ProcessId process, std::uint32_t code) {
+  return layout::kExitKnown | process_generation(process) << 8 | (code & 0xff);
 }
 
 void forget_self() {
@@ -124,7 +142,8 @@ ProcessId this_process() {
 
 ProcessId enter_child() {
   const ProcessId parent = this_process();
-  const ProcessId child = claim(ProcessState::starting, 0, 0);
+  const ProcessId child = claim(ProcessState::reserved, os::pid(),
+                                entry_of(parent).start_time.load(std::memory_order_relaxed));
   entry_of(child).parent.store(parent, std::memory_order_relaxed);
   return child;
 }
@@ -135,7 +154,7 @@ void child_started(ProcessId child, int pid) noexcept {
   std::uint64_t word = entry.word.load(std::memory_order_acquire);
   // The child may have written the same itself, or be dead and buried already.
   while (generation_of(word) == process_generation(child) &&
-         state_of(word) == ProcessState::starting && pid_in(word) == 0) {
+         state_of(word) == ProcessState::reserved) {
     if (entry.word.compare_exchange_weak(
             word, make_word(ProcessState::starting, generation_of(word), pid, start_time))) {
       entry.start_time.store(start_time, std::memory_order_relaxed);
@@ -150,7 +169,7 @@ void become(ProcessId child) noexcept {
   const std::uint64_t start_time = os::start_time(pid);
   std::uint64_t word = entry.word.load(std::memory_order_acquire);
   while (generation_of(word) == process_generation(child) &&
-         state_of(word) == ProcessState::starting) {
+         (state_of(word) == ProcessState::reserved || state_of(word) == ProcessState::starting)) {
     if (entry.word.compare_exchange_weak(
             word, make_word(ProcessState::alive, generation_of(word), pid, start_time))) {
       entry.start_time.store(start_time, std::memory_order_relaxed);
@@ -166,18 +185,16 @@ void child_not_started(ProcessId child) noexcept {
 
 void set_exit_code(int code) noexcept {
   if (const ProcessId me = self.load(std::memory_order_acquire)) {
-    entry_of(me).exit_code.store(layout::kExitKnown | (static_cast<std::uint32_t>(code) & 0xff));
+    entry_of(me).exit_code.store(exit_word(me, static_cast<std::uint32_t>(code)));
   }
 }
 
 bool exit_code_of(ProcessId process, int& code) noexcept {
-  const ProcessEntry& entry = entry_of(process);
-  const std::uint32_t value = entry.exit_code.load();
-  if (generation_of(entry.word.load()) != process_generation(process) ||
-      (value & layout::kExitKnown) == 0) {
-    return false;
+  const std::uint32_t value = entry_of(process).exit_code.load();
+  if (value != exit_word(process, value)) {
+    return false;  // nothing yet, or the code of one who had the entry before
   }
-  code = static_cast<int>(value & ~layout::kExitKnown);
+  code = static_cast<int>(value & 0xff);
   return true;
 }
 
@@ -192,24 +209,22 @@ bool is_dead(ProcessId process) noexcept {
     case ProcessState::exited:
     case ProcessState::dead:
       return true;
+    case ProcessState::reserved:
     case ProcessState::starting:
-      if (pid_in(word) == 0) {  // only its parent knows it yet
-        const ProcessId parent = entry.parent.load(std::memory_order_relaxed);
-        return parent == 0 || parent == process ? false : is_dead(parent);
-      }
-      break;
     case ProcessState::alive:
       break;
   }
   if (process == self.load(std::memory_order_relaxed)) {
     return false;
   }
-  return os::is_zombie_or_gone(pid_in(word), entry.start_time.load(std::memory_order_relaxed));
+  return is_gone(entry, word);
 }
 
 int pid_of(ProcessId process) noexcept {
   const std::uint64_t word = entry_of(process).word.load(std::memory_order_acquire);
-  return generation_of(word) == process_generation(process) ? pid_in(word) : 0;
+  const bool is_known = generation_of(word) == process_generation(process) &&
+                        state_of(word) != ProcessState::reserved;
+  return is_known ? pid_in(word) : 0;
 }
 
 void set_process_name(ProcessId process, std::string_view name) noexcept {

@@ -87,6 +87,23 @@ void bury_and_check_tables() {
   }
 }
 
+void check_only_the_living_are_entered(unsigned count) {
+  const Arena& arena = Arena::get();
+  const auto* processes = arena.at<layout::ProcessEntry>(layout::kProcessTableOffset);
+  unsigned entered = 0;
+  for (std::uint32_t i = 0; i < arena.header().process_limit.load(); ++i) {
+    const std::uint64_t word = processes[i].word.load();
+    if (word >> 60 == 0) {
+      continue;
+    }
+    ++entered;
+    const auto generation = static_cast<std::uint32_t>(word >> 40) & kProcessGenerationMask;
+    check(!is_dead(make_process_id(i, generation)), "a dead process is entered");
+  }
+  check(entered == count, std::to_string(entered) + " processes are entered, " +
+                              std::to_string(count) + " are alive");
+}
+
 void check_heap(const std::set<BlockId>& expected, const std::set<BlockId>& perhaps) {
   const std::set<BlockId> used = blocks_in_use();
   for (const BlockId id : expected) {

@@ -18,6 +18,9 @@ std::set<memory::BlockId> blocks_in_use();
 // is who was not buried.
 void bury_and_check_tables();
 
+// So many processes are in the table, every one of them alive.
+void check_only_the_living_are_entered(unsigned count);
+
 // Exactly `expected` is in use, and any of `perhaps`; every free block can be found by its bits;
 // the bytes that freed blocks keep are counted right.
 void check_heap(const std::set<memory::BlockId>& expected,

@@ -42,8 +42,9 @@ class Series {
   }
 
   std::vector<Point> points() {
-    const std::vector<Point> all = trace_.points(plan_.visits);
-    campaign_.skipped = trace_.points(trace_.steps() + 1).size() - all.size();
+    const std::vector<Point> all = points_in_range();
+    campaign_.skipped =
+        trace_.points(trace_.steps() + 1).size() - trace_.points(plan_.visits).size();
     const std::size_t stride =
         plan_.stride != 0 ? plan_.stride : std::max<std::size_t>(1, all.size() / plan_.trials);
     std::vector<Point> chosen;
@@ -55,23 +56,30 @@ class Series {
 
   std::vector<std::pair<Point, std::size_t>> pairs(std::size_t second_steps) {
     std::vector<std::pair<Point, std::size_t>> chosen;
-    const std::vector<Point> all = trace_.points(plan_.visits);
-    if (plan_.is_exhaustive()) {
+    const std::vector<Point> all = points_in_range();
+    if (plan_.is_exhaustive() && all.size() <= plan_.most_pairs) {
       for (const Point& point : all) {
-        for (std::size_t i = 0; i < plan_.seconds; ++i) {
-          chosen.emplace_back(point, below(second_steps + 1));
-        }
-      }
-    } else {
-      for (std::size_t i = 0; i < plan_.pairs; ++i) {
-        const Point point = all[below(all.size())];
         chosen.emplace_back(point, below(second_steps + 1));
       }
+      return chosen;
+    }
+    const std::size_t count = plan_.is_exhaustive() ? plan_.most_pairs : plan_.pairs;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Point point = all[below(all.size())];
+      chosen.emplace_back(point, below(second_steps + 1));
     }
     return chosen;
   }
 
  private:
+  std::vector<Point> points_in_range() const {
+    std::vector<Point> points = trace_.points(plan_.visits);
+    std::erase_if(points, [&](const Point& point) {
+      return point.position < plan_.first || point.position > plan_.last;
+    });
+    return points;
+  }
+
   std::size_t below(std::size_t bound) {
     return std::uniform_int_distribution<std::size_t>{0, bound - 1}(random_);
   }

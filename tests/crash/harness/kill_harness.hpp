@@ -21,7 +21,8 @@
 //
 // Points:  exhaustive when MP_KILL_STRIDE is 1; otherwise every n-th point from a random offset, n
 //          from MP_KILL_STRIDE or such that a campaign has about 32 trials. MP_KILL_SEED repeats a
-//          run; the seed is part of every report. Second points (j) are always drawn at random.
+//          run; the seed is part of every report. Second points (j) are always drawn at
+//          random, and first points of pairs too where they are very many.
 // Loops:   an instruction that runs more than Plan::visits times in one operation is a kill point
 //          the first so many times and the last; the rest is counted as skipped.
 // Zombies: every other victim is left unreaped until the survivors are done: neither they nor the
@@ -88,17 +89,19 @@ struct Operation {
 
 struct Plan {
   std::size_t stride = 0;  // 0: such that there are about `trials`
+  std::size_t first = 0;   // only positions from here
+  std::size_t last = SIZE_MAX;
   std::size_t trials = 32;
-  std::size_t pairs = 12;   // two-party and two-victim trials
-  std::size_t seconds = 3;  // second points for each first point, when exhaustive
-  std::size_t visits = 64;  // kill points at one instruction
+  std::size_t pairs = 12;        // two-party and two-victim trials, when sampled
+  std::size_t most_pairs = 500;  // the same when exhaustive; fewer if there are fewer points
+  std::size_t visits = 64;       // kill points at one instruction
   std::size_t steps = 200'000;
   std::size_t findings = 8;  // a campaign ends when it has so many
   std::chrono::milliseconds bound = std::chrono::seconds{2};
   std::uint64_t seed = 0;
 
   bool is_exhaustive() const { return stride == 1; }
-  // From MP_KILL_STRIDE and MP_KILL_SEED.
+  // From MP_KILL_STRIDE, MP_KILL_SEED, and MP_KILL_RANGE=first-last to look at a finding again.
   static Plan from_environment();
 };
 

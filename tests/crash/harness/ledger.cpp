@@ -61,6 +61,11 @@ Plan Plan::from_environment() {
   plan.stride = number_from("MP_KILL_STRIDE", 0);
   static const std::uint64_t kSeed = number_from("MP_KILL_SEED", std::random_device{}());
   plan.seed = kSeed;
+  if (const char* range = std::getenv("MP_KILL_RANGE"); range != nullptr) {
+    char* dash = nullptr;
+    plan.first = std::strtoull(range, &dash, 0);
+    plan.last = *dash == '-' ? std::strtoull(dash + 1, nullptr, 0) : plan.first;
+  }
   return plan;
 }
 
