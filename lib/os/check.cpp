@@ -24,6 +24,7 @@ constexpr std::array<const char*, static_cast<std::size_t>(Sys::count_)> kNames{
     "futex_wait",
     "futex_waitv",
     "futex_wake",
+    "getrandom",
     "getrlimit",
     "getsockopt",
     "get_robust_list",

@@ -41,6 +41,7 @@ enum class Sys : std::uint8_t {
   futex_wait,
   futex_waitv,
   futex_wake,
+  getrandom,
   getrlimit,
   getsockopt,
   get_robust_list,

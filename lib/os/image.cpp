@@ -178,9 +178,6 @@ class ModuleTable {
     return newest_.load(std::memory_order_acquire);  // pairs with the release in publish()
   }
   static const Module* next(const Module& module) noexcept { return module.next_; }
-  static const Module* main() noexcept {
-    return main_.load(std::memory_order_acquire);  // pairs with the release in publish()
-  }
 
   // Finds the first loaded image that `matches`, pins and publishes it.
   template <class Matches>
@@ -249,40 +246,35 @@ class ModuleTable {
       module->next_ = head;
     } while (!newest_.compare_exchange_weak(head, module.get(), std::memory_order_release,
                                             std::memory_order_acquire));
-    const Module* published = module.release();
-    if (published->is_main_) {
-      main_.store(published, std::memory_order_release);
-    }
-    return published;
+    return module.release();
   }
 
   static std::atomic<const Module*> newest_;
-  static std::atomic<const Module*> main_;
 };
 
 constinit std::atomic<const Module*> ModuleTable::newest_{nullptr};
-constinit std::atomic<const Module*> ModuleTable::main_{nullptr};
 
-const Module& main_module() {
-  const Module* module = ModuleTable::main();
-  if (module == nullptr) [[unlikely]] {
-    module = ModuleTable::discover([](const Image&, bool is_main) { return is_main; });
-  }
-  return *module;  // every process has a main executable
+namespace detail {
+
+constinit std::atomic<const Module*> main_module{nullptr};
+
+const Module& find_main_module() {
+  // Every process has a main executable, and threads that find it at once publish the same one.
+  const Module* module = ModuleTable::discover([](const Image&, bool is_main) { return is_main; });
+  main_module.store(module, std::memory_order_release);  // pairs with main_module()
+  return *module;
 }
 
-const Module* module_of(const void* address) {
-  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
-  if (const Module& main = main_module(); main.holds(wanted)) [[likely]] {
-    return &main;
-  }
+const Module* find_module_of(std::uintptr_t address) {
   for (const Module* it = ModuleTable::first(); it != nullptr; it = ModuleTable::next(*it)) {
-    if (it->holds(wanted)) {
+    if (it->holds(address)) {
       return it;
     }
   }
-  return ModuleTable::discover([&](const Image& image, bool) { return image.holds(wanted); });
+  return ModuleTable::discover([&](const Image& image, bool) { return image.holds(address); });
 }
+
+}  // namespace detail
 
 const Module* module_with(const BuildId& build) {
   if (const Module& main = main_module(); main.build() == build) [[likely]] {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -64,12 +65,28 @@ class Module {
   const Module* next_ = nullptr;
 };
 
+namespace detail {
+
+extern constinit std::atomic<const Module*> main_module;  // null until it is first asked for
+[[nodiscard]] const Module& find_main_module();
+[[nodiscard]] const Module* find_module_of(std::uintptr_t address);
+
+}  // namespace detail
+
 // Returns the main executable.
-[[nodiscard]] const Module& main_module();
+[[nodiscard]] inline const Module& main_module() {
+  // Pairs with the release in find_main_module().
+  const Module* known = detail::main_module.load(std::memory_order_acquire);
+  return known != nullptr ? *known : detail::find_main_module();
+}
 
 // Returns the module with `address` in an executable segment, or nullptr: generated code, data,
 // the kernel's vdso, or a shared object that cannot be pinned.
-[[nodiscard]] const Module* module_of(const void* address);
+[[nodiscard]] inline const Module* module_of(const void* address) {
+  const auto number = reinterpret_cast<std::uintptr_t>(address);
+  const Module& main = main_module();
+  return main.holds(number) ? &main : detail::find_module_of(number);
+}
 
 // Returns the loaded module of this build, or nullptr.
 [[nodiscard]] const Module* module_with(const BuildId& build);

@@ -2,7 +2,6 @@
 #include "os/start_marker.hpp"
 
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -15,8 +14,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "mp/errors/error.hpp"
 
 #include "os/check.hpp"
 #include "os/proc.hpp"
@@ -57,7 +54,9 @@ bool is_unix_stream(int fd) noexcept {
   const auto option = [&](int which, int wanted) {
     int value = 0;
     socklen_t size = sizeof value;
-    return ::getsockopt(fd, SOL_SOCKET, which, &value, &size) == 0 && value == wanted;
+    const auto asked =
+        call(Sys::getsockopt, [&] { return ::getsockopt(fd, SOL_SOCKET, which, &value, &size); });
+    return asked.ok() && value == wanted;
   };
   return option(SO_DOMAIN, AF_UNIX) && option(SO_TYPE, SOCK_STREAM);
 }
@@ -82,8 +81,10 @@ StartMarker::Kind judge(const Announcement& announced) noexcept {
   using Kind = StartMarker::Kind;
   ucred maker{};
   socklen_t size = sizeof maker;
-  if (!is_unix_stream(announced.fd) ||
-      ::getsockopt(announced.fd, SOL_SOCKET, SO_PEERCRED, &maker, &size) != 0 ||
+  const auto credentials = [&] {
+    return ::getsockopt(announced.fd, SOL_SOCKET, SO_PEERCRED, &maker, &size);
+  };
+  if (!is_unix_stream(announced.fd) || !call(Sys::getsockopt, credentials).ok() ||
       maker.uid != ::geteuid() || !holds_nonce(announced.fd, announced.nonce)) {
     return Kind::none;
   }
@@ -99,9 +100,7 @@ StartMarker::Kind judge(const Announcement& announced) noexcept {
 StartChannel open_start_channel(int child_number) {
   auto [parent, child] = socket_pair(SocketKind::stream);
   std::array<unsigned char, kNonceDigits / 2> random{};
-  if (::getentropy(random.data(), random.size()) != 0) {
-    throw OsError{errno, "getentropy"};
-  }
+  check(call(Sys::getrandom, [&] { return ::getentropy(random.data(), random.size()); }));
   std::string nonce;
   for (const unsigned char byte : random) {
     nonce += "0123456789abcdef"[byte >> 4];
@@ -125,9 +124,11 @@ StartMarker take_start_marker() noexcept {
   ::unsetenv(kVariable);
   if (marker.kind != StartMarker::Kind::none) {
     Nonce taken;
-    (void)::recv(announced.fd, taken.data(), taken.size(), MSG_DONTWAIT);  // it was peeked at
+    // It was peeked at, so it is there.
+    (void)call(Sys::recvmsg,
+               [&] { return ::recv(announced.fd, taken.data(), taken.size(), MSG_DONTWAIT); });
     marker.fd.reset(announced.fd);
-    (void)::fcntl(announced.fd, F_SETFD, FD_CLOEXEC);
+    (void)call(Sys::fcntl, [&] { return ::fcntl(announced.fd, F_SETFD, FD_CLOEXEC); });
   }
   return marker;
 }
