@@ -52,7 +52,7 @@ struct Subject {
     options.path = path;
     options.arguments = arguments;
     // LeakSanitizer, in a build with it, cannot look into a privileged process and would fail it.
-    options.environment.emplace({variable, "ASAN_OPTIONS=detect_leaks=0"});
+    options.environment = std::vector<std::string>{variable, "ASAN_OPTIONS=detect_leaks=0"};
     if (fd >= 0) {
       options.fds = {{fd, kNumber}};
     }
