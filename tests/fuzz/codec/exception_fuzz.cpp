@@ -8,6 +8,8 @@
 #include "mp/codec.hpp"
 #include "mp/errors.hpp"
 
+#include "fuzz/codec/memory_meter.hpp"
+
 namespace {
 
 struct OutOfStock {
@@ -18,7 +20,14 @@ struct OutOfStock {
 
 void take(mp::ByteView bytes) {
   try {
-    const std::exception_ptr error = mp::decode_exception(bytes);
+    std::exception_ptr error;
+    mp::fuzz::expect_bounded(bytes.size(), [&] {
+      try {
+        error = mp::decode_exception(bytes);
+      } catch (...) {
+        error = std::current_exception();
+      }
+    });
     (void)mp::encode_exception(error, {});
     std::rethrow_exception(error);
   } catch (const std::exception& error) {
