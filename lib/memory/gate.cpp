@@ -51,13 +51,20 @@ bool word_sleep(const layout::Word& word, std::uint32_t expected, Deadline until
     waits[count++] = {lease.word, lease.alive};
   }
   const auto slice = os::have_futex_waitv() ? 1000ms : 50ms;
-  const os::Wait how = os::futex_wait_any({waits.data(), count}, until.no_later_than(slice));
+  std::size_t which = os::kUnknownWord;
+  const os::Wait how =
+      os::futex_wait_any({waits.data(), count}, until.no_later_than(slice), &which);
   if (lease.word != nullptr && thread_gone(owner)) {
     // The kernel woke one of those who slept on the lease.
     os::futex_wake(*lease.word, os::kEverybody);
   }
-  if (how == os::Wait::woken && word.load(std::memory_order_acquire) == expected) {
-    pass_on(deaths);  // nobody changed our word, so this was the tree's gate, a death or a signal
+  // Woken by the tree's gate or a death, also if our word has changed meanwhile: the kernel woke
+  // one sleeper, and the others may sleep on that very word. Where it is not known what woke us,
+  // an unchanged word says that it was not the word.
+  if (how == os::Wait::woken &&
+      (which == os::kUnknownWord ? word.load(std::memory_order_acquire) == expected
+                                 : which != 0)) {
+    pass_on(deaths);
   }
   return !until.passed() || word.load(std::memory_order_acquire) != expected;
 }

@@ -9,11 +9,11 @@
 #include <algorithm>
 
 #include "mp/errors/error.hpp"
-#include "mp/memory/object_ref.hpp"
 
 #include "memory/arena.hpp"
 #include "memory/processes.hpp"
 #include "memory/sweep.hpp"
+#include "os/fork_hook.hpp"
 
 namespace mp::memory {
 
@@ -45,26 +45,25 @@ ThreadEntry* table() noexcept {
   return Arena::get().at<ThreadEntry>(layout::kThreadTableOffset);
 }
 
-// This thread, once registered. Trivial, so that reading it costs no guard.
-struct Self {
-  ThreadTag tag;
-  std::uint32_t fork_generation;
-};
-thread_local constinit Self self{0, 0};
+[[maybe_unused]] const bool hooked = [] {
+  // The child has one thread, this one, and it is another thread than the parent's.
+  os::at_fork(nullptr, nullptr, [] { detail::thread_tag = 0; });
+  return true;
+}();
 
 // Gives the entry back to the process when the thread ends in order. The lease is let go first: a
 // tag whose lease is free but whose state is still held is gone all the same (thread_gone).
 struct AtThreadExit {
   ~AtThreadExit() {
-    if (self.tag == 0 || self.fork_generation != mp::detail::fork_generation) {
+    if (detail::thread_tag == 0) {
       return;
     }
-    ThreadEntry& entry = table()[thread_index(self.tag)];
+    ThreadEntry& entry = table()[thread_index(detail::thread_tag)];
     std::uint64_t word = entry.word.load(std::memory_order_relaxed);
     entry.word.compare_exchange_strong(
         word, make_word(ThreadState::idle, generation_of(word), process_in(word)));
     os::lease_release(entry.lease);
-    self.tag = 0;
+    detail::thread_tag = 0;
   }
 };
 
@@ -128,16 +127,19 @@ ThreadTag register_thread() {
 
 }  // namespace
 
-ThreadTag this_thread() {
-  if (self.tag != 0 && self.fork_generation == mp::detail::fork_generation) [[likely]] {
-    return self.tag;
-  }
+namespace detail {
+
+thread_local constinit ThreadTag thread_tag = 0;
+
+ThreadTag register_this_thread() {
   const ThreadTag tag = register_thread();
-  self = {tag, mp::detail::fork_generation};
+  thread_tag = tag;
   thread_local AtThreadExit at_exit;
   static_cast<void>(&at_exit);
   return tag;
 }
+
+}  // namespace detail
 
 bool thread_gone(ThreadTag tag) noexcept {
   const ThreadEntry& entry = table()[thread_index(tag)];

@@ -15,8 +15,20 @@
 
 namespace mp::memory {
 
+namespace detail {
+
+// This thread's tag, 0 until it is registered; a fork makes it 0 in the child. Initial-exec, so
+// that reading it is one load in a shared library too.
+[[gnu::tls_model("initial-exec")]] extern thread_local constinit ThreadTag thread_tag;
+ThreadTag register_this_thread();
+
+}  // namespace detail
+
 // This thread's tag; registers the thread (and its process) at the first call.
-[[nodiscard]] ThreadTag this_thread();
+[[nodiscard]] inline ThreadTag this_thread() {
+  const ThreadTag tag = detail::thread_tag;
+  return tag != 0 ? tag : detail::register_this_thread();
+}
 
 // Whether the thread behind `tag` will never run again: it ended, or was killed.
 [[nodiscard]] bool thread_gone(ThreadTag tag) noexcept;

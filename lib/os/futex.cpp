@@ -103,7 +103,11 @@ bool have_futex_waitv() noexcept {
   });
 }
 
-Wait futex_wait_any(std::span<const FutexWait> words, Deadline until) noexcept {
+Wait futex_wait_any(std::span<const FutexWait> words, Deadline until,
+                    std::size_t* which) noexcept {
+  if (which != nullptr) {
+    *which = kUnknownWord;
+  }
   MP_ENSURES(!words.empty() && words.size() <= kMaxFutexWaits, "futex_wait_any has 1..128 words");
   if (!have_futex_waitv()) {
     return wait_in_slice(words, until);
@@ -117,6 +121,9 @@ Wait futex_wait_any(std::span<const FutexWait> words, Deadline until) noexcept {
     return ::syscall(SYS_futex_waitv, list.data(), words.size(), 0, time.get(), CLOCK_MONOTONIC);
   });
   if (slept.ok()) {
+    if (which != nullptr) {
+      *which = static_cast<std::size_t>(slept.value);
+    }
     return Wait::woken;
   }
   // The kernel allocates for this call; where it cannot, a slice is still a bounded sleep.

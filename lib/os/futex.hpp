@@ -53,7 +53,10 @@ inline constexpr std::chrono::milliseconds kFutexSlice{50};
 // Sleeps while every word holds its expected value, until one is woken or `until`. Expects at
 // least one word and at most kMaxFutexWaits. Without futex_waitv it compares all words, then
 // sleeps on the first alone and for at most kFutexSlice before it says `woken`, so a change or a
-// wake-up of any other word is seen by the caller's next look.
-Wait futex_wait_any(std::span<const FutexWait> words, Deadline until) noexcept;
+// wake-up of any other word is seen by the caller's next look. With `which` it tells the index of
+// the word that was woken, the last one if there were several, or kUnknownWord.
+Wait futex_wait_any(std::span<const FutexWait> words, Deadline until,
+                    std::size_t* which = nullptr) noexcept;
+inline constexpr std::size_t kUnknownWord = static_cast<std::size_t>(-1);
 
 }  // namespace mp::os

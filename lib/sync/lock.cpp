@@ -7,7 +7,7 @@
 
 #include "memory/object.hpp"
 #include "memory/threads.hpp"
-#include "sync/lock_errors.hpp"
+#include "sync/lock_object.hpp"
 #include "sync/lock_word.hpp"
 
 namespace mp {

@@ -4,14 +4,11 @@
 // dead makes it so.
 #include "mp/sync/rlock.hpp"
 
-#include <limits>
-
-#include "mp/base/contract.hpp"
 #include "mp/errors/error.hpp"
 
 #include "memory/object.hpp"
 #include "memory/threads.hpp"
-#include "sync/lock_errors.hpp"
+#include "sync/lock_object.hpp"
 #include "sync/lock_word.hpp"
 
 namespace mp {
@@ -32,20 +29,7 @@ RLock::RLock(detail::ObjectRef ref) : ref_{std::move(ref)} {
 }
 
 bool RLock::acquire(Deadline until) {
-  LockObject& object = sync::checked_lock(ref_);
-  const memory::ThreadTag me = memory::this_thread();
-  if (sync::lock_try_quickly(object.lock, me)) [[likely]] {
-    return true;
-  }
-  if (sync::lock_is_held_by(object.lock, me)) {
-    const std::uint32_t nested = object.lock.nested.load(std::memory_order_relaxed);
-    MP_EXPECTS(nested != std::numeric_limits<std::uint32_t>::max(),
-               "an RLock cannot be held more than 2^32 times");
-    object.lock.nested.store(nested + 1, std::memory_order_relaxed);
-    return true;
-  }
-  return sync::taken_or_throw(
-      sync::lock_acquire_slowly(object.lock, me, until, sync::policy_of(object)));
+  return sync::acquire_object(sync::checked_lock(ref_), until);
 }
 
 void RLock::lock() {
@@ -57,15 +41,7 @@ bool RLock::try_lock() {
 }
 
 void RLock::release() {
-  LockObject& object = sync::checked_lock(ref_);
-  const memory::ThreadTag me = memory::this_thread();
-  const std::uint32_t nested = object.lock.nested.load(std::memory_order_relaxed);
-  if (nested != 0 && sync::lock_is_held_by(object.lock, me)) {
-    object.lock.nested.store(nested - 1, std::memory_order_relaxed);
-    return;
-  }
-  sync::released_or_throw(
-      sync::lock_release(object.lock, me, sync::policy_of(object), sync::Releaser::owner));
+  sync::release_object(sync::checked_lock(ref_));
 }
 
 bool RLock::recover() {

@@ -81,6 +81,7 @@ int take_or_recover(Lock& lock) {
 
 class LockDeath : public testing::Test {
  protected:
+  void SetUp() override { memory::bury_the_dead(); }  // of other tests
   void TearDown() override { memory::bury_the_dead(); }
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// sync/lock_errors.hpp — what the handles of locks throw. The code that throws is cold, and one.
+// sync/lock_object.hpp — a Lock or RLock behind a handle: what both do, and what they throw.
 #pragma once
 
 #include "sync/lock_word.hpp"
@@ -17,6 +17,10 @@ namespace mp::sync {
   }
   return lock_object(ref);
 }
+
+// What acquire and release of a Lock or an RLock do, whichever it is.
+bool acquire_object(layout::LockObject& object, Deadline until);
+void release_object(layout::LockObject& object);
 
 [[nodiscard]] inline bool taken_or_throw(Taken result) {
   if (result == Taken::owner_died) {
