@@ -164,9 +164,10 @@ TEST(PendingWake, WakesNobodyAfterItsScope) {
   }};
   done.await();
   test::Child sleeper{
-      [&] { return futex_wait(table->gate, 0, Deadline{200ms}) == Wait::timed_out ? 0 : 1; }};
+      [&] { return futex_wait(table->gate, 0, Deadline{15s}) == Wait::woken ? 0 : 1; }};
   ASSERT_EVENTUALLY(test::is_asleep(sleeper.pid()));
   waker.kill();
+  EXPECT_EQ(futex_wake(table->gate, 1), 1) << "the sleeper is still asleep";
   EXPECT_EQ(sleeper.wait(), test::exited(0));
 }
 

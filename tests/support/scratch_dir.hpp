@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // support/scratch_dir.hpp — a folder of a test's own, removed with all that is in it.
+//
+// It is held open, so that the leak sentinel of a test program that runs beside this one sees whose
+// it is.
 #pragma once
 
 #include <cstdlib>
@@ -7,6 +10,7 @@
 #include <string>
 #include <system_error>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace mp::test {
@@ -19,6 +23,7 @@ class ScratchDir {
       throw std::system_error{errno, std::system_category(), "mkdtemp"};
     }
     path_ = pattern;
+    held_ = ::open(pattern.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   }
 
   ScratchDir(const ScratchDir&) = delete;
@@ -29,6 +34,7 @@ class ScratchDir {
     if (maker_ == ::getpid()) {
       std::filesystem::remove_all(path_, ignored);
     }
+    ::close(held_);
   }
 
   const std::filesystem::path& path() const noexcept { return path_; }
@@ -36,6 +42,7 @@ class ScratchDir {
 
  private:
   pid_t maker_ = ::getpid();
+  int held_ = -1;
   std::filesystem::path path_;
 };
 
