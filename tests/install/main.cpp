@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the three outside projects build: an error made in the library is caught by its type here.
+// What the three outside projects build: a process under each start method, and an exception.
 #include <chrono>
 #include <cstdio>
-#include <mp/base/deadline.hpp>
-#include <mp/base/version.hpp>
-#include <mp/errors.hpp>
+#include <cstdlib>
+#include <mp/mp.hpp>
 
 int main() {
-  try {
-    if (mp::Deadline{std::chrono::seconds{-1}}.passed()) {
-      throw mp::TimeoutError{"the past"};
+  for (const mp::StartMethod start : mp::get_all_start_methods()) {
+    mp::Process child{{.start = start}, [](int code) { std::exit(code); }, 7};
+    child.start();
+    child.join();
+    if (child.exitcode() != 7) {
+      return EXIT_FAILURE;
     }
+  }
+  try {
+    throw mp::TimeoutError{"the past"};
   } catch (const mp::Error& error) {
     return std::puts(error.what()) < 0;
   }
-  return 1;
 }

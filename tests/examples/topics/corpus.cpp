@@ -88,7 +88,7 @@ std::vector<std::string> read_lines(const fs::path& path, int at_most) {
 
 Source default_source() {
   return {.folder = "/usr/share/games/fortunes",
-          .files = {"art", "computers", "food", "law", "politics", "science", "songs-poems",
+          .files = {"definitions", "law", "linux", "men-women", "perl", "science", "songs-poems",
                     "startrek"}};
 }
 

@@ -39,7 +39,8 @@ class Crew {
 // This process, one task after the other. Keeps a reference to the corpus.
 std::unique_ptr<Crew> make_serial_crew(const Corpus& corpus);
 
-// A pool. Its workers read the corpus from `source`, once each.
+// A pool. Its workers read the corpus from `source`, once each. An empty start method means mp's
+// default one.
 std::unique_ptr<Crew> make_pool_crew(const Source& source, int processes,
                                      const std::string& start_method);
 

@@ -3,7 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <thread>
+
+#include "mp/process.hpp"
 
 namespace topics {
 namespace {
@@ -27,7 +28,7 @@ void parse_share(const std::string& text, Options& options) {
 std::optional<Options> parse(int argc, char** argv) {
   Options options;
   options.source = default_source();
-  options.processes = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  options.processes = mp::cpu_count();
   std::string folder;
   std::string share;
 
@@ -42,8 +43,7 @@ std::optional<Options> parse(int argc, char** argv) {
                         ->check(CLI::Range(1, kMostProcesses))
                         ->capture_default_str();
   auto* start = app.add_option("--start", options.start, "How workers are started")
-                    ->check(CLI::IsMember({"fork", "forkserver", "spawn"}))
-                    ->capture_default_str();
+                    ->check(CLI::IsMember({"fork", "forkserver", "spawn"}));
   auto* serial = app.add_flag("--serial", options.serial, "No pool: this process does it all")
                      ->excludes(processes)
                      ->excludes(start);

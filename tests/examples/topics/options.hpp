@@ -13,7 +13,7 @@ struct Options {
   Source source;
   int processes = 1;
   bool serial = false;
-  std::string start = "fork";
+  std::string start;  // empty for the default
   bool compare = false;
   // The `share`-th of `shares` equal parts of the search, and nothing else; all of it when 0.
   int share = 0;

@@ -23,10 +23,12 @@ Done<TrainedTopic> train_task(const Training& training) {
 }
 
 mp::StartMethod start_method(const std::string& name) {
-  if (name == "forkserver") {
-    return mp::StartMethod::forkserver;
+  for (const mp::StartMethod method : mp::get_all_start_methods()) {
+    if (mp::to_string(method) == name) {
+      return method;
+    }
   }
-  return name == "spawn" ? mp::StartMethod::spawn : mp::StartMethod::fork;
+  return mp::get_start_method();
 }
 
 class PoolCrew : public Crew {

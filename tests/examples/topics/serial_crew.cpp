@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "mp/process.hpp"
+
 #include "crew.hpp"
 #include "timed.hpp"
 
 namespace topics {
 namespace {
-
-constexpr const char* kName = "MainProcess";
 
 class SerialCrew : public Crew {
  public:
@@ -14,14 +14,14 @@ class SerialCrew : public Crew {
   void search(const std::vector<Batch>& batches,
               const std::function<void(const Done<BatchResult>&)>& done) override {
     for (const Batch& batch : batches) {
-      done(timed(kName, [&] { return evaluate(corpus_, batch); }));
+      done(timed(mp::current_process().name(), [&] { return evaluate(corpus_, batch); }));
     }
   }
 
   void train(const std::vector<Training>& trainings,
              const std::function<void(const Done<TrainedTopic>&)>& done) override {
     for (const Training& training : trainings) {
-      done(timed(kName, [&] { return topics::train(corpus_, training); }));
+      done(timed(mp::current_process().name(), [&] { return topics::train(corpus_, training); }));
     }
   }
 
