@@ -15,12 +15,13 @@
 
 namespace topics {
 
-// A result, who made it, and how long that took.
+// A result, who made it, and what time that took.
 template <class Result>
 struct Done {
   Result result;
   std::string worker;
-  double seconds = 0.0;
+  double seconds = 0.0;      // on the wall
+  double cpu_seconds = 0.0;  // that its process ran meanwhile
 };
 
 class Crew {

@@ -144,20 +144,21 @@ TEST_F(GridTest, TellsTopicsApartThatHaveWordsOfTheirOwn) {
 }
 
 TEST_F(GridTest, HasTasksThatTravel) {
-  const Done<BatchResult> done{evaluate(corpus_, {.recipe = 3, .fold = 2}), "worker", 0.5};
+  const Done<BatchResult> done{evaluate(corpus_, {.recipe = 3, .fold = 2}), "worker", 0.5, 0.25};
   const auto copy = mp::decode<Done<BatchResult>>(mp::encode(done));
   EXPECT_EQ(copy.result.batch.recipe, 3);
   EXPECT_EQ(copy.result.batch.fold, 2);
   EXPECT_EQ(copy.result.errors, done.result.errors);
   EXPECT_EQ(copy.worker, "worker");
   EXPECT_EQ(copy.seconds, 0.5);
+  EXPECT_EQ(copy.cpu_seconds, 0.25);
 
   const Source source = mp::decode<Source>(mp::encode(default_source()));
   EXPECT_EQ(source.folder, default_source().folder);
   EXPECT_EQ(source.files, default_source().files);
 
   const auto trained = mp::decode<Done<TrainedTopic>>(
-      mp::encode(Done<TrainedTopic>{{.topic = 1, .scores = {0.5, -1.0}}, "w", 0.1}));
+      mp::encode(Done<TrainedTopic>{{.topic = 1, .scores = {0.5, -1.0}}, "w", 0.1, 0.1}));
   EXPECT_THAT(trained.result.scores, ElementsAre(0.5, -1.0));
 }
 

@@ -24,12 +24,10 @@
 namespace topics {
 namespace {
 
-std::unique_ptr<Crew> make_crew([[maybe_unused]] const Options& options, const Corpus& corpus) {
-#ifndef TOPICS_SERIAL_ONLY
+std::unique_ptr<Crew> make_crew(const Options& options, const Corpus& corpus) {
   if (!options.serial) {
     return make_pool_crew(options.source, options.processes, options.start);
   }
-#endif
   return make_serial_crew(corpus);
 }
 
@@ -38,6 +36,7 @@ const Result& note(Outcome& outcome, Progress& progress, const Done<Result>& don
   Work& work = outcome.workers[done.worker];
   ++work.tasks;
   work.busy += done.seconds;
+  work.cpu += done.cpu_seconds;
   progress.step();
   return done.result;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <mp/mp.hpp>
+#include <optional>
+#include <string>
 
 #include "crew.hpp"
 #include "timed.hpp"
@@ -22,21 +24,21 @@ Done<TrainedTopic> train_task(const Training& training) {
   return timed(mp::current_process().name(), [&] { return train(worker_corpus, training); });
 }
 
-mp::StartMethod start_method(const std::string& name) {
+std::optional<mp::StartMethod> start_method(const std::string& name) {
   for (const mp::StartMethod method : mp::get_all_start_methods()) {
     if (mp::to_string(method) == name) {
       return method;
     }
   }
-  return mp::get_start_method();
+  return std::nullopt;
 }
 
 class PoolCrew : public Crew {
  public:
   PoolCrew(const Source& source, int processes, const std::string& start)
       : pool_{{.processes = processes,
-               .start = start_method(start),
-               .initializer = mp::partial(prepare_worker, source)}} {}
+               .initializer = mp::partial(prepare_worker, source),
+               .start = start_method(start)}} {}
 
   void search(const std::vector<Batch>& batches,
               const std::function<void(const Done<BatchResult>&)>& done) override {

@@ -7,11 +7,21 @@
 #include <string>
 #include <tuple>
 
+#include "mp/process.hpp"
+
 #include "crew.hpp"
+#include "support/leak_sentinel.hpp"
 #include "text_folder.hpp"
 
 namespace topics {
 namespace {
+
+// The fork server starts with the first process that wants it, and stays for the next.
+[[maybe_unused]] const bool kServerRuns = mp::test::warm_up([] {
+  mp::Process process{{.start = mp::StartMethod::forkserver}, [] {}};
+  process.start();
+  process.join();
+});
 
 struct Results {
   std::map<std::pair<int, int>, std::vector<double>> errors;  // of each batch
@@ -25,7 +35,7 @@ Results results_of(Crew& crew) {
     const Batch batch = done.result.batch;
     EXPECT_TRUE(
         results.errors.emplace(std::pair{batch.recipe, batch.fold}, done.result.errors).second);
-    EXPECT_GE(done.seconds, 0.0);
+    EXPECT_GT(done.seconds, 0.0);
     results.workers.insert(done.worker);
   });
   crew.train({{.topic = 0, .recipe = 11, .lambda = 3}, {.topic = 1, .recipe = 150, .lambda = 7}},
@@ -57,9 +67,9 @@ TEST_P(PoolCrewTest, FindsWhatOneProcessFinds) {
 INSTANTIATE_TEST_SUITE_P(EveryStartMethod, PoolCrewTest,
                          testing::Combine(testing::Values("fork", "forkserver", "spawn"),
                                           testing::Values(1, 2, 3)),
-                         [](const auto& info) {
-                           return std::string{std::get<0>(info.param)} + "With" +
-                                  std::to_string(std::get<1>(info.param));
+                         [](const auto& test) {
+                           return std::string{std::get<0>(test.param)} + "With" +
+                                  std::to_string(std::get<1>(test.param));
                          });
 
 }  // namespace

@@ -9,6 +9,8 @@
 
 #include <sys/wait.h>
 
+#include "support/eventually.hpp"
+#include "support/leak_sentinel.hpp"
 #include "text_folder.hpp"
 
 namespace topics {
@@ -24,6 +26,8 @@ struct Ended {
 
 // Runs the program in a shell; `redirect` says which of its streams are read.
 Ended run(const std::string& arguments, const std::string& redirect = "2>&1") {
+  const auto children = [] { return mp::test::Holdings::now().held.at(mp::test::Resource::child); };
+  const auto before = children();
   const std::string command = TOPICS_PROGRAM " " + arguments + " " + redirect;
   Ended result;
   std::FILE* pipe = popen(command.c_str(), "r");
@@ -32,6 +36,11 @@ Ended run(const std::string& arguments, const std::string& redirect = "2>&1") {
     result.output.append(buffer.data(), n);
   }
   const int status = pclose(pipe);
+  // The program's fork server ends when it sees the program gone; it is adopted here then.
+  EXPECT_TRUE(mp::test::eventually([&] {
+    mp::test::reap_adopted();
+    return children() == before;
+  }));
   result.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   return result;
 }
@@ -91,6 +100,33 @@ TEST(Program, TellsAccuracyTopicsWorkersAndTime) {
   EXPECT_THAT(result.output, HasSubstr("utilisation"));
   EXPECT_THAT(result.output, HasSubstr("wall time"));
   EXPECT_THAT(result.output, HasSubstr("speed-up"));
+}
+
+// What is printed before the table of workers, which is about time.
+std::string findings(const std::string& output) {
+  const std::size_t begin = output.find("accuracy");
+  return output.substr(begin, output.find("\nworker") - begin);
+}
+
+TEST(Program, FindsTheSameWithAnyNumberOfProcesses) {
+  const TextFolder text;
+  const std::string folder = small_text(text);
+  const std::string alone = findings(run("--serial " + folder).output);
+  EXPECT_THAT(alone, HasSubstr("accuracy"));
+  for (const char* how : {"--processes 1", "--processes 2", "--processes 3 --start forkserver",
+                          "--processes 2 --start spawn"}) {
+    const Ended ended = run(how + (" " + folder));
+    EXPECT_EQ(ended.status, 0) << how;
+    EXPECT_EQ(findings(ended.output), alone) << how;
+    EXPECT_THAT(ended.output, HasSubstr("PoolWorker-1")) << how;
+  }
+}
+
+TEST(Program, ComparesItselfWithASerialRun) {
+  const TextFolder text;
+  const Ended ended = run("--processes 2 --compare " + small_text(text));
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.output, HasSubstr("results identical"));
 }
 
 TEST(Program, WritesPlainLinesWhenItsOutputIsNoTerminal) {

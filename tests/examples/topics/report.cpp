@@ -103,10 +103,11 @@ void print_workers(std::FILE* out, const Outcome& outcome) {
   for (const auto& [name, work] : outcome.workers) {
     width = std::max(width, static_cast<int>(name.size()));
   }
-  std::fprintf(out, "\n%-*s  %5s  %9s  %11s\n", width, "worker", "tasks", "busy", "utilisation");
+  std::fprintf(out, "\n%-*s  %5s  %9s  %9s  %11s\n", width, "worker", "tasks", "busy", "CPU",
+               "utilisation");
   for (const auto& [name, work] : outcome.workers) {
-    std::fprintf(out, "%-*s  %5d  %7.2f s  %9.1f %%\n", width, name.c_str(), work.tasks, work.busy,
-                 percent(work.busy, outcome.wall));
+    std::fprintf(out, "%-*s  %5d  %7.2f s  %7.2f s  %9.1f %%\n", width, name.c_str(), work.tasks,
+                 work.busy, work.cpu, percent(work.busy, outcome.wall));
   }
 }
 

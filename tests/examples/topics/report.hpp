@@ -15,7 +15,8 @@ namespace topics {
 // What a worker did.
 struct Work {
   int tasks = 0;
-  double busy = 0.0;  // seconds
+  double busy = 0.0;  // seconds in tasks, on the wall
+  double cpu = 0.0;   // seconds in tasks, on a CPU; less than busy when it had to wait for one
 };
 
 struct Outcome {

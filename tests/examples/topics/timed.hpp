@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <ctime>
 #include <string>
 #include <utility>
 
@@ -17,8 +18,10 @@ inline double seconds_since(std::chrono::steady_clock::time_point begin) {
 template <class Task>
 auto timed(std::string worker, Task task) -> Done<decltype(task())> {
   const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t cpu_begin = std::clock();
   auto result = task();
-  return {std::move(result), std::move(worker), seconds_since(begin)};
+  const double cpu_seconds = static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC;
+  return {std::move(result), std::move(worker), seconds_since(begin), cpu_seconds};
 }
 
 }  // namespace topics
