@@ -45,7 +45,7 @@ Results results_of(Crew& crew) {
   return results;
 }
 
-class PoolCrewTest : public testing::TestWithParam<std::tuple<const char*, int>> {};
+class PoolCrewTest : public testing::TestWithParam<std::tuple<std::string, int>> {};
 
 TEST_P(PoolCrewTest, FindsWhatOneProcessFinds) {
   const TextFolder text;
@@ -65,10 +65,11 @@ TEST_P(PoolCrewTest, FindsWhatOneProcessFinds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryStartMethod, PoolCrewTest,
-                         testing::Combine(testing::Values("fork", "forkserver", "spawn"),
+                         testing::Combine(testing::Values<std::string>("fork", "forkserver",
+                                                                       "spawn"),
                                           testing::Values(1, 2, 3)),
                          [](const auto& test) {
-                           return std::string{std::get<0>(test.param)} + "With" +
+                           return std::get<0>(test.param) + "With" +
                                   std::to_string(std::get<1>(test.param));
                          });
 
