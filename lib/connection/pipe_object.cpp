@@ -197,6 +197,8 @@ void look_for_dead_holders(BlockId end) noexcept {
         }
       },
       nullptr);
+  // The last holder may have been killed after it let go and before it destroyed the end.
+  memory::finish_destruction(end);
 }
 
 memory::ThreadTag thread_of_holder(BlockId end) noexcept {

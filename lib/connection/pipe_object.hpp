@@ -40,7 +40,8 @@ struct Record {
 [[nodiscard]] bool read_record(layout::Ring& ring, std::uint64_t head, std::uint64_t tail,
                                Record& record) noexcept;
 
-// Buries the holders of an end that died unnoticed.
+// Buries the holders of an end that died unnoticed, and destroys an end that the dead left half
+// destroyed.
 void look_for_dead_holders(memory::BlockId end) noexcept;
 // A thread of one of the holders of an end, 0 if none is known.
 [[nodiscard]] memory::ThreadTag thread_of_holder(memory::BlockId end) noexcept;

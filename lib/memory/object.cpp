@@ -332,6 +332,19 @@ void remove_holder(BlockId object, std::uint64_t holder) noexcept {
   destroy_if_unheld(object);
 }
 
+void finish_destruction(BlockId object) noexcept {
+  const BlockMeta* meta = block_meta(object);
+  if (meta == nullptr) {
+    return;
+  }
+  const std::uint64_t word = meta->word.load();
+  if (is_object(word, object)) {
+    destroy_if_unheld(object);  // O2: of all who try, one does
+  } else if (word_owner(word) == 0 || is_dead(word_owner(word))) {
+    resume_destruction(object, word_owner(word));
+  }
+}
+
 bool adopt_object(BlockId object) {
   const Adoption adoption{my_tag(), object};
   if (!is_live(object)) {

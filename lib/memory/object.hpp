@@ -87,5 +87,8 @@ void for_each_holder(BlockId object, void (*visit)(void* context, std::uint64_t 
 // Removes `holder`, and destroys the object when it was the last. Nothing happens when the object
 // is gone or `holder` is none of its holders.
 void remove_holder(BlockId object, std::uint64_t holder) noexcept;
+// Destroys an object that nobody holds any more, if whoever should have done so is dead. For who
+// waits for that end and cannot rely on somebody's sweep.
+void finish_destruction(BlockId object) noexcept;
 
 }  // namespace mp::memory
