@@ -4,7 +4,11 @@
 
 #include "mp/base/version.hpp"
 #include "mp/codec.hpp"
+#include "mp/connection.hpp"
 #include "mp/errors.hpp"
 #include "mp/log.hpp"
 #include "mp/pool.hpp"
 #include "mp/process.hpp"
+#include "mp/queue.hpp"
+#include "mp/shared.hpp"
+#include "mp/sync.hpp"
