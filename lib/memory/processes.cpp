@@ -100,6 +100,9 @@ ProcessId claim(ProcessState state, int pid, std::uint64_t start_time) {
 // Whether the process named by the word will never run again. The word has but the low bits of its
 // start time; all of them stand beside it unless who wrote the word has not come that far.
 bool is_gone(const ProcessEntry& entry, std::uint64_t word) noexcept {
+  if (start_in(word) == 0) {
+    return os::is_zombie_or_gone(pid_in(word), 0);  // it has not noted it yet
+  }
   const std::uint64_t noted = entry.start_time.load(std::memory_order_relaxed);
   if ((noted & kStartMask) == start_in(word)) {
     return os::is_zombie_or_gone(pid_in(word), noted);
@@ -148,35 +151,35 @@ ProcessId enter_child() {
   return child;
 }
 
-void child_started(ProcessId child, int pid) noexcept {
-  ProcessEntry& entry = entry_of(child);
-  const std::uint64_t start_time = os::start_time(pid);
-  std::uint64_t word = entry.word.load(std::memory_order_acquire);
-  // The child may have written the same itself, or be dead and buried already.
-  while (generation_of(word) == process_generation(child) &&
-         state_of(word) == ProcessState::reserved) {
-    if (entry.word.compare_exchange_weak(
-            word, make_word(ProcessState::starting, generation_of(word), pid, start_time))) {
-      entry.start_time.store(start_time, std::memory_order_relaxed);
-      return;
-    }
-  }
-}
-
 void become(ProcessId child) noexcept {
   ProcessEntry& entry = entry_of(child);
   const int pid = os::pid();
-  const std::uint64_t start_time = os::start_time(pid);
   std::uint64_t word = entry.word.load(std::memory_order_acquire);
   while (generation_of(word) == process_generation(child) &&
          (state_of(word) == ProcessState::reserved || state_of(word) == ProcessState::starting)) {
     if (entry.word.compare_exchange_weak(
-            word, make_word(ProcessState::alive, generation_of(word), pid, start_time))) {
-      entry.start_time.store(start_time, std::memory_order_relaxed);
+            word, make_word(ProcessState::alive, generation_of(word), pid, 0))) {
       break;
     }
   }
   self.store(child, std::memory_order_release);
+}
+
+void note_start_time() noexcept {
+  const ProcessId me = this_process();
+  ProcessEntry& entry = entry_of(me);
+  std::uint64_t word = entry.word.load(std::memory_order_acquire);
+  if (start_in(word) != 0) {
+    return;
+  }
+  const std::uint64_t start_time = os::start_time(os::pid());
+  entry.start_time.store(start_time, std::memory_order_relaxed);
+  while (generation_of(word) == process_generation(me) && start_in(word) == 0) {
+    if (entry.word.compare_exchange_weak(
+            word, make_word(state_of(word), generation_of(word), pid_in(word), start_time))) {
+      return;
+    }
+  }
 }
 
 void child_not_started(ProcessId child) noexcept {

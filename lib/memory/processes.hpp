@@ -23,10 +23,12 @@ namespace mp::memory {
 
 // Enters a child before it exists, in state starting, so that arguments can be handed to it.
 [[nodiscard]] ProcessId enter_child();
-// Called by the parent once the child's pid is known (also when the child has entered itself).
-void child_started(ProcessId child, int pid) noexcept;
-// Called by the child itself, first of all: from here on this_process() is `self`.
+// Called by the child itself, first of all: from here on this_process() is `self`. When it started
+// is noted with its first thread tag; until then its pid alone stands for it, which nobody else can
+// have before its parent has reaped and buried it.
 void become(ProcessId self) noexcept;
+// Notes when this process started, so that its pid can never be taken for another's.
+void note_start_time() noexcept;
 // Called by the parent when the child could not be started.
 void child_not_started(ProcessId child) noexcept;
 

@@ -75,6 +75,7 @@ bool lease_is_held(const ThreadEntry& entry) noexcept {
 ThreadTag register_thread() {
   Arena& arena = Arena::get();
   layout::ArenaHeader& header = arena.header();
+  note_start_time();
   const ProcessId me = this_process();
   const auto claim = [&](std::uint32_t index) -> ThreadTag {
     ThreadEntry& entry = table()[index];

@@ -117,7 +117,6 @@ class Entered {
 
 std::shared_ptr<ChildProcess> born(const Identity& identity, Entered& entered, os::Child child,
                                    memory::Message& message) {
-  memory::child_started(entered.id(), child.pid);
   return std::make_shared<ChildProcess>(identity.name, entered.keep(), child.pid,
                                         std::move(child.pidfd), message.release());
 }

@@ -39,12 +39,13 @@ TEST(Processes, AForkedChildIsAProcessOfItsOwn) {
 TEST(Processes, AChildIsDeadOnlyWhenItIs) {
   const ProcessId id = enter_child();
   EXPECT_FALSE(is_dead(id)) << "entered, not started";
-  Child child{[id] {
+  test::Signal ready;
+  Child child{[id, &ready] {
     become(id);
-    set_exit_code(7);
+    ready.raise();
     ::pause();
   }};
-  child_started(id, child.pid());
+  ready.await();
   EXPECT_FALSE(is_dead(id));
   child.send_signal(SIGSTOP);
   EXPECT_FALSE(is_dead(id)) << "a stopped process is alive";
