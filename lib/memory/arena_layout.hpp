@@ -64,7 +64,6 @@ static_assert(kExtentTableOffset + memory::kMaxExtents * 8 <= kProcessTableOffse
 enum class ProcessState : std::uint8_t {
   free = 0,
   reserved = 1,  // by its parent, whose pid and start time stand here until the child's are known
-  starting = 2,  // entered by its parent; the process has not yet used it
   alive = 3,
   exited = 4,  // left in order and owns nothing any more
   dead = 5,    // must be swept

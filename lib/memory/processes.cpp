@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Invariants
 //   P1  The word of an entry says everything that matters; a claim is one CAS on it.
-//   P2  An entry goes free -> reserved -> starting -> alive -> (exited | dead) -> free, or begins
+//   P2  An entry goes free -> reserved -> alive -> (exited | dead) -> free, or begins
 //       alive, and its generation goes up when it is claimed. Only bury() makes it free, after the
 //       sweep. From the claim on the word names somebody whose death makes it a dead one's.
 //   P3  A name with an old generation names a process that is dead and swept.
@@ -156,7 +156,7 @@ void become(ProcessId child) noexcept {
   const int pid = os::pid();
   std::uint64_t word = entry.word.load(std::memory_order_acquire);
   while (generation_of(word) == process_generation(child) &&
-         (state_of(word) == ProcessState::reserved || state_of(word) == ProcessState::starting)) {
+         state_of(word) == ProcessState::reserved) {
     if (entry.word.compare_exchange_weak(
             word, make_word(ProcessState::alive, generation_of(word), pid, 0))) {
       break;
@@ -213,7 +213,6 @@ bool is_dead(ProcessId process) noexcept {
     case ProcessState::dead:
       return true;
     case ProcessState::reserved:
-    case ProcessState::starting:
     case ProcessState::alive:
       break;
   }

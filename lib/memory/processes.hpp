@@ -21,7 +21,7 @@ namespace mp::memory {
 // This process in the table; enters it at the first call after start or fork.
 [[nodiscard]] ProcessId this_process();
 
-// Enters a child before it exists, in state starting, so that arguments can be handed to it.
+// Enters a child before it exists, in state reserved, so that arguments can be handed to it.
 [[nodiscard]] ProcessId enter_child();
 // Called by the child itself, first of all: from here on this_process() is `self`. When it started
 // is noted with its first thread tag; until then its pid alone stands for it, which nobody else can
