@@ -19,6 +19,10 @@ namespace mp::memory {
 
 namespace {
 
+// In a program whose stdin or stdout is closed a new descriptor would take its place, and be
+// printed into.
+constexpr int kNoStandardStream = 3;
+
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kGrowth = 1 << 20;  // the file grows in steps of this
 constexpr std::uint64_t kSmallest = layout::kHeapOffset + (1 << 20);
@@ -83,6 +87,9 @@ Arena* Arena::create() {
     return arena;
   }
   os::Fd fd = os::memfd_create("mp-arena");
+  if (fd.get() < kNoStandardStream) {
+    fd = fd.duplicate(kNoStandardStream);
+  }
   std::uint64_t capacity = wanted_capacity();
   if (const int error = os::grow_file(fd.get(), layout::kHeapOffset)) {
     throw_out_of_memory("the shared arena cannot be made", error);
@@ -109,7 +116,7 @@ Arena& Arena::attach(int inherited) {
   if (existing() != nullptr) {
     throw UsageError{"this process has an arena already and cannot join another tree"};
   }
-  os::Fd fd = os::Fd{inherited}.duplicate();
+  os::Fd fd = os::Fd{inherited}.duplicate(kNoStandardStream);
   if (os::file_size(fd.get()) < layout::kHeapOffset || !os::is_sealed_against_shrinking(fd.get())) {
     throw DecodeError{"the descriptor is no arena of mp"};
   }

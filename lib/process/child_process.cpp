@@ -2,6 +2,7 @@
 #include "process/child_process.hpp"
 
 #include <array>
+#include <atomic>
 #include <span>
 #include <utility>
 
@@ -88,9 +89,9 @@ namespace {
 
 // A child of several threads' parent may find a lock taken for ever.
 void warn_of_threads() {
-  static bool warned = false;
-  if (!warned && os::has_other_threads()) {
-    warned = true;
+  static std::atomic<bool> warned = false;
+  if (!warned.load(std::memory_order_relaxed) && os::has_other_threads() &&
+      !warned.exchange(true)) {
     get_logger().warning(
         "this process forks while it has several threads; a lock that one of them holds now stays "
         "locked in the child. StartMethod::forkserver and spawn have no such trouble.");
@@ -160,7 +161,7 @@ std::shared_ptr<ChildProcess> spawn_child(const ChildSpec& spec, std::span<const
   return born(identity, entered, std::move(child), message);
 }
 
-std::shared_ptr<ChildProcess> Zygote::start(ChildSpec spec) {
+std::shared_ptr<ChildProcess> Zygote::start(const ChildSpec& spec) {
   Entered entered;
   const Identity identity = child_identity(spec);
   memory::Message message = make_start_message(identity, spec.call.bytes(), spec.objects);
@@ -168,6 +169,21 @@ std::shared_ptr<ChildProcess> Zygote::start(ChildSpec spec) {
   os::Child child = request(entered.id(), message.id());
   return born(identity, entered, std::move(child), message);
 }
+
+namespace {
+
+std::shared_ptr<ChildProcess> start_by_forkserver(const ChildSpec& spec) {
+  try {
+    return Zygote::forkserver()->start(spec);
+  } catch (const StartError&) {
+    // It was killed after we had looked whether it lives. Should it have made the child before,
+    // that one finds its start message gone, and ends.
+    Zygote::end_forkserver();
+  }
+  return Zygote::forkserver()->start(spec);
+}
+
+}  // namespace
 
 std::shared_ptr<ChildProcess> start_child(StartMethod method, ChildSpec spec) {
   try {
@@ -177,7 +193,7 @@ std::shared_ptr<ChildProcess> start_child(StartMethod method, ChildSpec spec) {
       case StartMethod::spawn:
         return spawn_child(spec, {});
       case StartMethod::forkserver:
-        return Zygote::forkserver()->start(std::move(spec));
+        return start_by_forkserver(spec);
     }
   } catch (const OsError& error) {
     throw StartError{std::string{"a process could not be started: "} + error.what()};

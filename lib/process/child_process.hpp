@@ -41,7 +41,7 @@ struct Identity {
   bool daemon = false;
   std::vector<int> path = {};  // numbers from the main process down: {1, 2} is Process-1:2
   std::string authkey = {};
-  StartMethod start_method = StartMethod::fork;  // its own default for its children
+  std::optional<StartMethod> start_method = {};  // its own default for its children, when fixed
   bool ignores_interrupt = false;                // SIGINT is the parent's business (pool workers)
   int log_level = 0;
   bool log_to_stderr = false;
@@ -114,7 +114,7 @@ class Zygote {
   static void end_forkserver() noexcept;
 
   // Has a child made from `spec.call`. Throws StartError when the zygote is dead.
-  [[nodiscard]] std::shared_ptr<ChildProcess> start(ChildSpec spec);
+  [[nodiscard]] std::shared_ptr<ChildProcess> start(const ChildSpec& spec);
   [[nodiscard]] int pid() const noexcept { return process_->pid(); }
   [[nodiscard]] bool is_alive();
 

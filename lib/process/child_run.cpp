@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mp/codec/codec.hpp"
+#include "mp/codec/types/optional.hpp"
 #include "mp/codec/types/string.hpp"
 #include "mp/codec/types/vector.hpp"
 #include "mp/errors/remote_error.hpp"
@@ -79,12 +80,11 @@ void settle(Identity identity, Origin origin) {
   }
   os::detach_stdin();
   os::at_exit_first([](int status) { end_child(status & 0xff); });
-  if (!fixed_start_method()) {
-    set_start_method(identity.start_method);
+  if (identity.start_method) {
+    set_start_method(*identity.start_method, true);  // a zygote may have been told another one
   }
-  if (origin == Origin::executed) {
-    log::apply({static_cast<LogLevel>(identity.log_level), identity.log_to_stderr});
-  }
+  // A zygote was made before; what was set since then it does not know.
+  log::apply({static_cast<LogLevel>(identity.log_level), identity.log_to_stderr});
   set_identity(std::move(identity));
   if (origin == Origin::copy) {
     run_after_fork_hooks();
@@ -153,6 +153,14 @@ void run_message(memory::ProcessId self, memory::BlockId block, Origin origin) n
       const ByteView encoded = in.read_view(record.call_size);
       call.assign(encoded.begin(), encoded.end());
       objects = take_objects(block);
+      if (origin == Origin::copy) {
+        // A zygote ignores SIGINT, and blocks it, so that one that is meant for its copy waits
+        // until here.
+        if (!record.identity.ignores_interrupt) {
+          os::default_signal(os::kSigInt);
+        }
+        os::set_signal_mask(os::signal_mask() & ~os::signal_bit(os::kSigInt));
+      }
       settle(std::move(record.identity), origin);
     }
     code = run_encoded(call, std::move(objects));

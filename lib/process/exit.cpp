@@ -161,6 +161,7 @@ void end_children() {
 void end_in_order() {
   run_finalizers(0);
   end_children();
+  Zygote::end_forkserver();
   run_finalizers(std::numeric_limits<int>::min());
 }
 

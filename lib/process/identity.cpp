@@ -85,7 +85,7 @@ Identity child_identity(const ChildSpec& spec) {
           .daemon = spec.daemon.value_or(own().daemon),
           .path = spec.path.empty() ? std::move(number.path) : spec.path,
           .authkey = spec.authkey ? *spec.authkey : key(),
-          .start_method = own().start_method,
+          .start_method = fixed_start_method(),
           .ignores_interrupt = spec.ignores_interrupt,
           .log_level = static_cast<int>(log::settings().level),
           .log_to_stderr = log::settings().to_stderr};

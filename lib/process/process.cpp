@@ -44,8 +44,7 @@ std::vector<std::shared_ptr<ProcessState>> running_children() {
       }
     }
   }
-  std::erase_if(candidates,
-                [](const auto& one) { return !one->pid() || one->exitcode().has_value(); });
+  std::erase_if(candidates, [](const auto& one) { return !one->is_running_child(); });
   return candidates;
 }
 
@@ -141,14 +140,19 @@ void ProcessState::start(Process& object) {
     throw;
   }
   process::remember_child(started, daemon_);
+  std::unique_ptr<Target> dropped;  // below the lock: destructors of arguments may ask us things
   const std::lock_guard hold{mutex_};
   child_ = std::move(started);
   if (!keeps_target) {
-    target_ = nullptr;
+    dropped = std::move(target_);
   }
 }
 
 void ProcessState::run() {
+  {
+    const std::lock_guard hold{mutex_};
+    expect_open();
+  }
   if (target_ != nullptr) {
     target_->run();
   }
@@ -156,15 +160,23 @@ void ProcessState::run() {
 
 bool ProcessState::join(Deadline until) {
   if (parent_pid_ != 0) {
-    return !parent_pidfd_ || os::wait_readable(parent_pidfd_.get(), until);
+    if (parent_pidfd_) {
+      return os::wait_readable(parent_pidfd_.get(), until);
+    }
+    // No pidfds here. This process ends with its parent, so there is nothing to wake up for.
+    if (os::parent_pid() == parent_pid_) {
+      (void)os::poll({}, until);
+    }
+    return os::parent_pid() != parent_pid_;
   }
   const auto started = expect_child();
   if (!started->wait(until)) {
     return false;
   }
   process::forget_child(*started);
+  std::unique_ptr<Target> dropped;
   const std::lock_guard hold{mutex_};
-  target_ = nullptr;
+  dropped = std::move(target_);
   return true;
 }
 
@@ -182,6 +194,23 @@ std::optional<int> ProcessState::exitcode() {
     process::forget_child(*started);
   }
   return status;
+}
+
+bool ProcessState::is_running_child() {
+  std::shared_ptr<process::ChildProcess> started;
+  {
+    const std::lock_guard hold{mutex_};
+    started = child_;
+  }
+  // A forked child has copies of its siblings' states.
+  if (started == nullptr || !started->is_ours()) {
+    return false;
+  }
+  if (!started->wait(Deadline::now())) {
+    return true;
+  }
+  process::forget_child(*started);
+  return false;
 }
 
 std::optional<int> ProcessState::pid() {
@@ -208,10 +237,11 @@ void ProcessState::close() {
     }
     process::forget_child(*started);
   }
+  std::unique_ptr<Target> dropped;
   const std::lock_guard hold{mutex_};
   closed_ = true;
   child_ = nullptr;
-  target_ = nullptr;
+  dropped = std::move(target_);
 }
 
 void ProcessState::end() {

@@ -33,6 +33,8 @@ class ProcessState {
   [[nodiscard]] std::optional<int> pid();
   [[nodiscard]] Sentinel sentinel();
   void close();
+  // Whether it is a child of this process that runs; reaps one that has ended.
+  [[nodiscard]] bool is_running_child();
   // What the destructor of a Process does: terminates a daemon, then joins. noexcept in effect.
   void end();
 

@@ -18,7 +18,6 @@ namespace {
 // The first thing that runs in a spawned child.
 void spawned_child_main(memory::ProcessId self, memory::BlockId message) {
   memory::Arena::attach(kArenaNumber);
-  os::Fd{kArenaNumber}.reset();  // attach made a duplicate of its own
   run_message(self, message, Origin::executed);
 }
 

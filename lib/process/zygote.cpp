@@ -4,8 +4,8 @@
 //     request   ProcessId (4), padding (4), BlockId of the start message (8)
 //     reply     pid, or minus the error (4), with the pidfd where the kernel gave one
 //
-// by making a copy of itself that is a child of the requester (CLONE_PARENT), and ends when the
-// socket does.
+// by making a copy of itself that is a child of the requester (CLONE_PARENT). It ends at a message
+// that is no request, or at the end of the socket.
 #include <array>
 #include <bit>
 #include <exception>
@@ -36,6 +36,7 @@ struct Request {
 };
 
 void serve(os::Fd channel, Origin origin) {
+  os::set_signal_mask(os::signal_mask() | os::signal_bit(os::kSigInt));  // see run_message
   for (;;) {
     Request request{};
     const os::Received got =
@@ -68,6 +69,7 @@ void spawned_zygote_main(int channel) {
 ChildSpec zygote_spec(const std::string& name) {
   ChildSpec spec;
   spec.name = name;
+  spec.path = {0};  // numbers are for the user's children
   spec.daemon = false;
   spec.ignores_interrupt = true;
   return spec;
@@ -121,9 +123,14 @@ void Zygote::end_forkserver() noexcept {
 }
 
 Zygote::~Zygote() {
-  channel_.reset();
   if (process_->is_ours()) {
-    // It sees the end of the channel; nothing else can keep it.
+    // Closing the channel would not be enough: forked children have copies of this end.
+    try {
+      const std::byte goodbye{};
+      os::send_all(channel_.get(), {&goodbye, 1});
+    } catch (const OsError&) {
+      // It is dead already.
+    }
     process_->wait(Deadline::never());
   }
 }
@@ -135,10 +142,13 @@ bool Zygote::is_alive() {
 os::Child Zygote::request(memory::ProcessId child, memory::BlockId message) {
   const Request request{child, 0, message};
   const std::lock_guard hold{mutex_};
+  // The answer brings a descriptor. That there is room for it is found out before there is a child.
+  os::Fd room = channel_.duplicate();
   std::int32_t reply = 0;
   os::Received got;
   try {
     os::send_all(channel_.get(), std::as_bytes(std::span{&request, 1}));
+    room.reset();
     got = os::receive(channel_.get(), std::as_writable_bytes(std::span{&reply, 1}), 1);
   } catch (const OsError&) {
     got.size = 0;

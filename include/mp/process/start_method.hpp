@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // mp/process/start_method.hpp — how a new process comes to be.
 //
-// | method     | the child is                          | what it sees of its parent |
-// |------------|---------------------------------------|--------------------------------------------|
-// | fork       | a copy of the calling process         | everything, as it was at start() | |
-// forkserver | a copy of a small, idle process that  | shared objects and arguments only; starts  |
-// |            | runs this program                     | in 0.2 ms whatever the parent's size | |
-// spawn      | this program, executed anew           | shared objects and arguments only          |
+// | method     | the child is                    | what it sees of its parent                |
+// |------------|---------------------------------|-------------------------------------------|
+// | fork       | a copy of the calling process   | everything, as it was at start()          |
+// | forkserver | a copy of a small, idle process | shared objects and arguments only; starts |
+// |            | that runs this program          | in 0.2 ms whatever the parent's size      |
+// | spawn      | this program, executed anew     | shared objects and arguments only         |
 //
 // fork copies one thread: a lock that another thread holds at that moment stays locked in the
 // child. mp warns once through its logger when a process with several threads forks. The children
