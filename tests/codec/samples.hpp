@@ -16,7 +16,7 @@
 namespace mp::test {
 
 enum class Color : std::int16_t { red, green };
-enum Plain { one, two };
+enum Plain : unsigned { one, two };
 enum class Flag : bool { off, on };
 
 struct Empty {

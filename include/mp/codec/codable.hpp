@@ -26,9 +26,17 @@ enum class Refusal {
   function,
   base_class,
   union_type,
+  open_enum,
   const_or_reference_member,
   unnamed,
   unsupported,
+};
+
+// An enum without an underlying type has only the values that fit into the bits of its enumerators,
+// and nobody but the compiler knows how many those are.
+template <class T>
+concept FixedEnum = requires {
+  T{std::underlying_type_t<T>{}};
 };
 
 template <class T>
@@ -94,6 +102,8 @@ consteval Refusal refusal_of_shape() {
     return Refusal::view;
   } else if constexpr (std::is_union_v<T>) {
     return Refusal::union_type;
+  } else if constexpr (std::is_enum_v<T>) {
+    return FixedEnum<T> || enable_raw_codec<T> ? Refusal::none : Refusal::open_enum;
   } else if constexpr (requires { codec<T>::kAggregate; }) {
     if constexpr (HasBase<T>) {
       return Refusal::base_class;
@@ -153,6 +163,9 @@ consteval void require_codable() {
                 "member, or specialise mp::codec<T>.");
   static_assert(kWhy != Refusal::union_type,
                 "mp cannot send a union: nobody knows which member is alive. Use std::variant.");
+  static_assert(kWhy != Refusal::open_enum,
+                "mp cannot send an enum without an underlying type: a bad value could not be told "
+                "from a good one. Write `enum Color : int`, or set mp::enable_raw_codec<Color>.");
   static_assert(kWhy != Refusal::const_or_reference_member,
                 "mp cannot send an aggregate with a const or reference member. Make the member a "
                 "plain value, or specialise mp::codec<T>.");

@@ -41,6 +41,7 @@ struct CodecParts {};
 
 // Says that T, though no aggregate, is plain data without padding, pointers or invariants:
 //     template <> inline constexpr bool mp::enable_raw_codec<Vec3> = true;
+// For an enum without an underlying type: that what the peers send may be trusted to be a value.
 template <class T>
 inline constexpr bool enable_raw_codec = false;
 
@@ -181,7 +182,7 @@ consteval bool is_bool_like() {
 }  // namespace detail
 
 // Scalars: their bytes. A decoded bool must be 0 or 1; an enum may have any value of its
-// underlying type, as in memory. A long double has no padding on the wire.
+// underlying type, which it must name. A long double has no padding on the wire.
 template <detail::Scalar T>
 struct codec<T> {
   static constexpr std::string_view kName = detail::scalar_name<T>();

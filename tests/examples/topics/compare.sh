@@ -34,7 +34,7 @@ for ((round = 1; round <= rounds; ++round)); do
   fi
   awk -v a="$a" -v b="$b" -v n="$round" 'BEGIN {
     printf "round %d: pool %.2f s, two serial halves %.2f s, ratio %.3f\n", n, a, b, b / a }'
-done | tee /dev/stderr | awk '{ r[NR] = $NF } END {
+done | awk '{ print; fflush(); r[NR] = $NF } END {
   for (i = 1; i <= NR; ++i) for (j = i + 1; j <= NR; ++j) if (r[j] < r[i]) { t = r[i]; r[i] = r[j]; r[j] = t }
   m = NR % 2 ? r[(NR + 1) / 2] : (r[NR / 2] + r[NR / 2 + 1]) / 2
   printf "median ratio %.3f of %d rounds\n", m, NR }'
