@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A message to oneself: encodes a value into an arena block that holds its objects, and decodes it.
+// shared/travel.hpp — a message to oneself: encodes a value into an arena block that holds its
+// objects, and decodes it.
 #pragma once
 
 #include "mp/codec.hpp"
