@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "mp/base/bytes.hpp"
 #include "mp/errors/error.hpp"
 
 #include "connection/pipe_layout.hpp"
@@ -53,7 +54,7 @@ std::uint64_t Outgoing::block() {
     // encoded. Handles inside messages that are long as well are rare enough to copy those twice.
     memory::Message message{bytes_.size(), objects_};
     if (!bytes_.empty()) {
-      std::memcpy(message.payload().data(), bytes_.data(), bytes_.size());
+      copy_bytes(message.payload().data(), bytes_.data(), bytes_.size());
     }
     objects_.clear();
     bytes_ = message.payload();

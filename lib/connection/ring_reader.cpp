@@ -76,7 +76,7 @@ bool RingReader::take(mp::detail::Incoming& parcel, Deadline until, bool& taken)
   }
   if (record.kind == layout::RecordKind::bytes) {
     parcel.check_limit(record.size);
-    std::memcpy(parcel.place(record.size), record.payload, record.size);
+    copy_bytes(parcel.place(record.size), record.payload, record.size);
   } else {
     take_block(parcel, record);
   }

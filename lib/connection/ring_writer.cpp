@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "mp/base/bytes.hpp"
 #include "mp/errors/error.hpp"
 
 #include "connection/pipe_object.hpp"
@@ -103,7 +104,7 @@ RingWriter::Put RingWriter::put(RecordKind kind, ByteView payload, std::uint64_t
     memory::set_home(block, layout::HomeKind::stream, &ring_, begin + 8);
     cell(begin + 8).store(block, std::memory_order_relaxed);
   } else if (!payload.empty()) {
-    std::memcpy(bytes + ((begin + 8) & (size - 1)), payload.data(), payload.size());
+    copy_bytes(bytes + ((begin + 8) & (size - 1)), payload.data(), payload.size());
   }
   lock.commit(end);
   return Put::done;

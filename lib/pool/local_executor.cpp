@@ -27,6 +27,7 @@
 #include <thread>
 #include <utility>
 
+#include "mp/base/bytes.hpp"
 #include "mp/base/contract.hpp"
 #include "mp/errors/error.hpp"
 #include "mp/log.hpp"
@@ -337,7 +338,7 @@ class LocalExecutor final : public Executor {
   void set_initializer(const Initializer& initializer) {
     const Bytes& call = initializer.call().bytes();
     memory::Message message{call.size(), initializer.objects()};
-    std::memcpy(message.payload().data(), call.data(), call.size());
+    copy_bytes(message.payload().data(), call.data(), call.size());
     layout::Word64& cell = board_.header().initializer;
     memory::set_home(message.id(), layout::HomeKind::cell, &cell);
     cell.store(message.release());

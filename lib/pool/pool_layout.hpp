@@ -58,7 +58,7 @@ enum class WorkerPhase : std::uint32_t {
   init_failed = 3,  // its initializer threw; the exception is in `failure`
 };
 
-struct alignas(128) WorkerEntry {
+struct alignas(64) WorkerEntry {
   Word phase;
   Word tasks;                    // finished by this worker
   Word64 failure;                // BlockId of a message with the initializer's exception
@@ -68,17 +68,17 @@ struct alignas(128) WorkerEntry {
 };
 static_assert(sizeof(WorkerEntry) == 128);
 
-struct alignas(128) BoardHeader {
+struct alignas(64) BoardHeader {
   std::uint32_t workers;
   std::uint32_t slots;        // a power of two
   std::uint32_t tasks_limit;  // a worker retires after so many, 0 = never
   Word closing;               // 1: no more tasks will be posted; 2: leave at once
   Word64 initializer;         // BlockId of a message with a call, 0 = none
 
-  alignas(128) Word64 tail;   // entries ever posted; written by the parent alone
+  alignas(64) Word64 tail;   // entries ever posted; written by the parent alone
   Gate work;                  // workers sleep here
-  alignas(128) Word64 head;   // hint: entries before it were claimed
-  alignas(128) Gate results;  // the parent sleeps here
+  alignas(64) Word64 head;   // hint: entries before it were claimed
+  alignas(64) Gate results;  // the parent sleeps here
   Word64 finished[16];        // a bit for each worker with entries in its done ring
 };
 

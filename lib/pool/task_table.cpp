@@ -28,7 +28,7 @@ void TaskTable::add(Task task) {
   const Bytes& call = waiting.task.call.bytes();
   if (call.size() > TaskSlot::kInline || !waiting.task.objects.empty()) {
     waiting.message = memory::Message{call.size(), waiting.task.objects};
-    std::memcpy(waiting.message.payload().data(), call.data(), call.size());
+    copy_bytes(waiting.message.payload().data(), call.data(), call.size());
     waiting.task.call = {};
   }
   ++unfinished_;
@@ -49,7 +49,7 @@ void TaskTable::post(Waiting waiting) {
   place.message = std::move(waiting.message);
   ++place.sequence;
   const Bytes& call = waiting.task.call.bytes();
-  std::memcpy(slot.bytes, call.data(), call.size());
+  copy_bytes(slot.bytes, call.data(), call.size());
   slot.size.store(static_cast<std::uint32_t>(call.size()), std::memory_order_relaxed);
   slot.task.store(place.message.id(), std::memory_order_relaxed);
   slot.result.store(0, std::memory_order_relaxed);

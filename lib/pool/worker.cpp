@@ -13,6 +13,7 @@
 #include <new>
 #include <utility>
 
+#include "mp/base/bytes.hpp"
 #include "mp/codec/exception.hpp"
 #include "mp/errors/error.hpp"
 #include "mp/process/current.hpp"
@@ -69,7 +70,7 @@ class Worker {
     }
     const ByteView outcome = out_.written();
     memory::Message failure{outcome.size()};
-    std::memcpy(failure.payload().data(), outcome.data(), outcome.size());
+    copy_bytes(failure.payload().data(), outcome.data(), outcome.size());
     memory::set_home(failure.id(), layout::HomeKind::cell, &entry_.failure);
     entry_.failure.store(failure.release());
     entry_.phase.store(static_cast<std::uint32_t>(WorkerPhase::init_failed));
@@ -177,7 +178,7 @@ class Worker {
     if (outcome.size() > TaskSlot::kInline || !results_.objects().empty()) {
       try {
         memory::Message message{outcome.size(), results_.objects()};
-        std::memcpy(message.payload().data(), outcome.data(), outcome.size());
+        copy_bytes(message.payload().data(), outcome.data(), outcome.size());
         memory::set_home(message.id(), layout::HomeKind::cell, &slot.result);
         slot.result.store(message.release());  // W2
         slot.size.store(0, std::memory_order_relaxed);
@@ -190,7 +191,7 @@ class Worker {
       }
     }
     if (!outcome.empty()) {
-      std::memcpy(slot.bytes, outcome.data(), outcome.size());
+      copy_bytes(slot.bytes, outcome.data(), outcome.size());
       slot.size.store(static_cast<std::uint32_t>(outcome.size()), std::memory_order_relaxed);
     }
   }

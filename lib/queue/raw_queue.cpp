@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "mp/base/bytes.hpp"
 #include "mp/base/contract.hpp"
 #include "mp/errors/error.hpp"
 
@@ -205,7 +206,7 @@ RawQueue::Outcome RawQueue::put_quietly(Draft& draft, Deadline until) {
       slot.slot.block.store(draft.block_, std::memory_order_relaxed);  // the commit publishes
       if (draft.block_ == 0) {
         slot.size = static_cast<std::uint32_t>(draft.size_);
-        std::memcpy(slot.bytes, draft.bytes_.data(), draft.size_);
+        copy_bytes(slot.bytes, draft.bytes_.data(), draft.size_);
       } else {
         memory::set_home(draft.block_, layout::HomeKind::slot, &slot.slot);
       }
@@ -320,7 +321,7 @@ RawQueue::Outcome RawQueue::get(Item& item, Deadline until) {
   const std::uint64_t block = slot.slot.block.load(std::memory_order_relaxed);  // after the claim
   if (block == 0) {
     const std::size_t size = std::min<std::size_t>(slot.size, kInlineSize);
-    std::memcpy(item.bytes_.data(), slot.bytes, size);
+    copy_bytes(item.bytes_.data(), slot.bytes, size);
     item.view_ = {item.bytes_.data(), size};
   } else {
     memory::take_block(block);  // before the commit takes it out of its home

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <utility>
@@ -46,5 +47,12 @@ using ByteView = std::span<const std::byte>;
 
 // A view of bytes that somebody else owns and the holder of the view may write.
 using MutableByteView = std::span<std::byte>;
+
+// Copies `size` bytes that do not overlap. Unlike memcpy it takes nullptr where `size` is 0.
+inline void copy_bytes(void* to, const void* from, std::size_t size) noexcept {
+  if (size != 0) {
+    std::memcpy(to, from, size);
+  }
+}
 
 }  // namespace mp
