@@ -13,6 +13,7 @@
 
 #include "process/child_process.hpp"
 #include "support/child.hpp"
+#include "support/start_methods.hpp"
 
 namespace mp::test {
 
@@ -53,5 +54,30 @@ inline std::size_t count_of(const std::string& text, const std::string& part) {
   }
   return count;
 }
+
+inline void exit_with(int code) {
+  std::exit(code);
+}
+
+// What tests of processes under every start method share.
+class LifeTest : public StartMethodTest {
+ protected:
+  static ProcessOptions options(std::string name = {}) {
+    ProcessOptions chosen;
+    chosen.name = std::move(name);
+    chosen.start = GetParam();
+    return chosen;
+  }
+  static bool forks() { return GetParam() == StartMethod::fork; }
+
+  // Runs it to its end and returns how that was.
+  template <class F, class... Args>
+  static int exitcode_of(F f, Args... args) {
+    Process child{options(), f, std::move(args)...};
+    child.start();
+    child.join();
+    return child.exitcode().value();
+  }
+};
 
 }  // namespace mp::test
