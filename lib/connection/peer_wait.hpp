@@ -17,6 +17,7 @@
 
 #include "connection/pipe_layout.hpp"
 #include "memory/gate.hpp"
+#include "memory/spinner.hpp"
 
 namespace mp::connection {
 
@@ -76,7 +77,8 @@ Waited PeerWait::wait(Eager&& eager, Ready&& ready, Deadline until) {
     look_around(false);
     return look(ready);
   }
-  if (spinner_.spin(eager, peer_cpu()) || ready()) {
+  memory::Waiting waiting{spinner_};
+  if (waiting.spin(eager, peer_cpu()) || ready()) {
     return Waited::moved;
   }
   for (int i = 0; i < kYields && runs_here(); ++i) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connection/ring_lock.hpp"
 
+#include "memory/spinner.hpp"
 #include "memory/threads.hpp"
 #include "os/proc.hpp"
 
@@ -29,7 +30,8 @@ bool RingLock::take_from(std::uint32_t seen) noexcept {
 bool RingLock::acquire_slowly(Deadline until, const std::atomic<bool>& closed) {
   const auto taken = [&] { return take_from(side_.lock.load(std::memory_order_relaxed)); };
   // Even those who may not wait spin: the owner is about to leave.
-  if (spinner.spin(taken)) {
+  memory::Waiting waiting{spinner};
+  if (waiting.spin(taken)) {
     return true;
   }
   while (!closed.load(std::memory_order_relaxed) && !until.passed()) {

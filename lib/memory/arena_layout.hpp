@@ -12,6 +12,7 @@
 // everything here, so nothing needs initialising before it is published.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -52,6 +53,11 @@ struct alignas(64) ArenaHeader {
   // woken through it wakes all the others (gate.hpp).
   alignas(64) Word gate;
   Word deaths;  // counts sweeps, so that a sleeper can tell that somebody died
+
+  // Hints for spinners (gate.cpp): when a word was last woken, in nanoseconds, by its address; and
+  // how long it takes from there until the sleeper runs.
+  alignas(64) Word wake_price;
+  std::array<Word, 64> woken_at;
 };
 static_assert(sizeof(ArenaHeader) <= kExtentTableOffset);
 

@@ -7,7 +7,6 @@
 
 #include "memory/arena.hpp"
 #include "os/futex.hpp"
-#include "os/proc.hpp"
 #include "os/robust.hpp"
 
 namespace mp::memory {
@@ -29,6 +28,37 @@ void pass_on(std::uint32_t deaths) noexcept {
     os::futex_wake(shared.gate, os::kEverybody);
     shared.deaths.compare_exchange_strong(deaths, deaths + 1);
   }
+}
+
+std::uint32_t now_32() noexcept {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+  return static_cast<std::uint32_t>(now) | 1;
+}
+
+// Wakers note the time, so that those whom they wake can tell what a wake-up takes. Words share
+// notes, and the last waker's counts: a measurement, not a fact.
+layout::Word& note_of(const layout::Word& word) noexcept {
+  const auto place = reinterpret_cast<std::uintptr_t>(&word);  // the low bits are the same anywhere
+  layout::ArenaHeader& shared = header();
+  return shared.woken_at[place / 8 % shared.woken_at.size()];
+}
+
+int wake(const layout::Word& word, int n) noexcept {
+  note_of(word).store(now_32(), std::memory_order_relaxed);
+  return os::futex_wake(word, n);
+}
+
+// The caller was just woken from a sleep on `word`.
+void measure(const layout::Word& word) noexcept {
+  const std::uint32_t noted = note_of(word).load(std::memory_order_relaxed);
+  const std::uint32_t took = now_32() - noted;
+  constexpr std::uint32_t kOtherReasons = 500'000;  // others had the CPU, or nobody noted anything
+  if (noted == 0 || took > kOtherReasons) {
+    return;
+  }
+  layout::Word& price = header().wake_price;
+  const std::uint32_t before = price.load(std::memory_order_relaxed);
+  price.store(before == 0 ? took : before - before / 8 + took / 8, std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -58,19 +88,21 @@ bool word_sleep(const layout::Word& word, std::uint32_t expected, Deadline until
     // The kernel woke one of those who slept on the lease.
     os::futex_wake(*lease.word, os::kEverybody);
   }
+  if (how == os::Wait::woken && which == 0) {
+    measure(word);
+  }
   // Woken by the tree's gate or a death, also if our word has changed meanwhile: the kernel woke
   // one sleeper, and the others may sleep on that very word. Where it is not known what woke us,
   // an unchanged word says that it was not the word.
   if (how == os::Wait::woken &&
-      (which == os::kUnknownWord ? word.load(std::memory_order_acquire) == expected
-                                 : which != 0)) {
+      (which == os::kUnknownWord ? word.load(std::memory_order_acquire) == expected : which != 0)) {
     pass_on(deaths);
   }
   return !until.passed() || word.load(std::memory_order_acquire) != expected;
 }
 
 int word_wake(const layout::Word& word, int n) noexcept {
-  return os::futex_wake(word, n);
+  return wake(word, n);
 }
 
 void wake_the_tree() noexcept {
@@ -99,7 +131,7 @@ void gate_wake(layout::Gate& gate, int n) noexcept {
   if (n != kAll) {
     // The flag stays up: others may sleep on.
     word = gate.word.fetch_add(layout::kGateStep) + layout::kGateStep;
-    if (os::futex_wake(gate.word, n) == n) {
+    if (wake(gate.word, n) == n) {
       return;
     }
   }
@@ -114,7 +146,7 @@ void gate_wake(layout::Gate& gate, int n) noexcept {
   } else if (!gate.word.compare_exchange_strong(word, lowered(word))) {
     return;  // somebody else changed it after our wake-up, and wakes
   }
-  os::futex_wake(gate.word, os::kEverybody);
+  wake(gate.word, os::kEverybody);
 }
 
 // os::PendingWake, built in place so that its members stay out of the header.
@@ -124,72 +156,6 @@ ArmedWake::ArmedWake() noexcept {
 
 ArmedWake::~ArmedWake() {
   std::launder(reinterpret_cast<os::PendingWake*>(storage_))->~PendingWake();
-}
-
-namespace {
-
-// How many CPUs this process may run on; asked now and then, since affinity can change.
-bool single_cpu() noexcept {
-  static std::atomic<std::uint32_t> countdown{0};
-  static std::atomic<bool> single{false};
-  // Relaxed: both are hints.
-  if (countdown.load(std::memory_order_relaxed) == 0) {
-    single.store(os::cpu_count() <= 1, std::memory_order_relaxed);
-    countdown.store(256, std::memory_order_relaxed);
-  } else {
-    countdown.fetch_sub(1, std::memory_order_relaxed);
-  }
-  return single.load(std::memory_order_relaxed);
-}
-
-constexpr std::uint32_t kMost = 4000;  // about 80 us of pauses
-constexpr std::uint32_t kLeast = 16;
-constexpr std::uint32_t kRestAfterMiss = 63;
-
-}  // namespace
-
-std::uint32_t Spinner::budget(int waker_cpu) noexcept {
-  if (waker_cpu >= 0 && waker_cpu == os::current_cpu()) {
-    return 1;
-  }
-  if (single_cpu()) {
-    return 1;
-  }
-  return budget_.load(std::memory_order_relaxed);
-}
-
-void Spinner::hit(std::uint32_t used) noexcept {
-  const std::uint32_t now = budget_.load(std::memory_order_relaxed);
-  if (used * 2 > now && now < kMost) {
-    budget_.store(now * 2, std::memory_order_relaxed);
-  }
-}
-
-void Spinner::miss(std::uint32_t spent) noexcept {
-  if (spent <= 1) {
-    return;
-  }
-  const std::uint32_t now = budget_.load(std::memory_order_relaxed);
-  if (now > kLeast) {
-    budget_.store(now / 2, std::memory_order_relaxed);
-    return;
-  }
-  // At the bottom: try a longer spin now and then, in case the peer became quick.
-  const std::uint32_t rest = rest_.load(std::memory_order_relaxed);
-  if (rest >= kRestAfterMiss) {
-    rest_.store(0, std::memory_order_relaxed);
-    budget_.store(kStart, std::memory_order_relaxed);
-  } else {
-    rest_.store(rest + 1, std::memory_order_relaxed);
-  }
-}
-
-void Spinner::relax() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
 }
 
 }  // namespace mp::memory

@@ -65,36 +65,4 @@ class ArmedWake {
   alignas(8) std::byte storage_[16];
 };
 
-// How long to spin before sleeping. One per waiting place, process-local: the budget halves on a
-// miss and grows on a hit. `waker_cpu` is the CPU on which the peer ran last (its own publication,
-// -1 unknown): on the same CPU spinning cannot help, so there is none; nor on a single CPU.
-class Spinner {
- public:
-  // Calls `ready` until it returns true or the budget is spent. Returns whether it became true.
-  template <class Ready>
-  bool spin(Ready&& ready, int waker_cpu = -1) noexcept {
-    std::uint32_t left = budget(waker_cpu);
-    const std::uint32_t start = left;
-    for (; left != 0; --left) {
-      if (ready()) {
-        hit(start - left);
-        return true;
-      }
-      relax();
-    }
-    miss(start);
-    return false;
-  }
-
- private:
-  [[nodiscard]] std::uint32_t budget(int waker_cpu) noexcept;
-  void hit(std::uint32_t used) noexcept;
-  void miss(std::uint32_t spent) noexcept;
-  static void relax() noexcept;
-
-  std::atomic<std::uint32_t> budget_{kStart};
-  std::atomic<std::uint32_t> rest_{0};
-  static constexpr std::uint32_t kStart = 200;
-};
-
 }  // namespace mp::memory

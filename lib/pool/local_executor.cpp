@@ -35,6 +35,7 @@
 
 #include "memory/gate.hpp"
 #include "memory/home.hpp"
+#include "memory/spinner.hpp"
 #include "os/futex.hpp"
 #include "os/parent_death.hpp"
 #include "os/poll.hpp"
@@ -188,7 +189,8 @@ class LocalExecutor final : public Executor {
         return true;
       }
       const auto something = [&] { return table_.something_finished() || enough(); };
-      if (spinner_.spin(something)) {
+      memory::Waiting waiting{spinner_};
+      if (waiting.spin(something)) {
         continue;
       }
       const std::uint32_t key = memory::gate_prepare(header.results);

@@ -22,6 +22,7 @@
 #include "memory/gate.hpp"
 #include "memory/home.hpp"
 #include "memory/message.hpp"
+#include "memory/spinner.hpp"
 #include "os/clock.hpp"
 #include "pool/board.hpp"
 
@@ -93,7 +94,8 @@ class Worker {
                header.closing.load(std::memory_order_relaxed) != 0;
       };
       const auto cpu = static_cast<int>(header.work.cpu.load(std::memory_order_relaxed)) - 1;
-      if (spinner_.spin(something, cpu)) {
+      memory::Waiting waiting{spinner_};
+      if (waiting.spin(something, cpu)) {
         continue;
       }
       const std::uint32_t key = memory::gate_prepare(header.work);

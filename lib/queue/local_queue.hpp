@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "memory/gate.hpp"
+#include "memory/spinner.hpp"
 
 namespace mp::detail {
 

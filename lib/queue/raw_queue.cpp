@@ -20,6 +20,7 @@
 #include "memory/gate.hpp"
 #include "memory/message.hpp"
 #include "memory/object.hpp"
+#include "memory/spinner.hpp"
 #include "memory/threads.hpp"
 #include "os/proc.hpp"
 #include "os/robust.hpp"
@@ -61,10 +62,10 @@ bool has_sleepers(const layout::Gate& gate) noexcept {
 // and gets it: one that fills or drains a batch meanwhile spares a sleep for each item. Should
 // somebody else take the CPU instead, for long, a sleep is better, because it ends with a wake-up.
 template <class Ready>
-void linger(detail::LocalQueue& local, memory::Spinner& spinner, const layout::Gate& gate,
+void linger(detail::LocalQueue& local, memory::Waiting& waiting, const layout::Gate& gate,
             Ready&& ready) noexcept {
   const int peer = static_cast<int>(gate.cpu.load(std::memory_order_relaxed)) - 1;  // a hint
-  if (spinner.spin(ready, peer) || peer != os::current_cpu()) {
+  if (waiting.spin(ready, peer) || peer != os::current_cpu()) {
     return;
   }
   // Relaxed throughout: a hint, and an update that gets lost does not matter.
@@ -248,7 +249,8 @@ RawQueue::Outcome RawQueue::wait_for_room(Deadline until) {
   if (until.passed()) {
     return Outcome::timed_out;
   }
-  linger(*local_, local_->put_spinner, head.not_full, room);
+  memory::Waiting waiting{local_->put_spinner};
+  linger(*local_, waiting, head.not_full, room);
   for (;;) {
     const std::uint32_t key = memory::gate_prepare(head.not_full);
     if (room()) {
@@ -276,8 +278,9 @@ RawQueue::Outcome RawQueue::await_item(queue::Claim& claim, Deadline until) {
     return Outcome::done;
   }
   const bool patient = !until.passed();
+  memory::Waiting waiting{local_->get_spinner};
   if (patient && !is_shut(head)) {
-    linger(*local_, local_->get_spinner, head.not_empty,
+    linger(*local_, waiting, head.not_empty,
            [&] { return queue::is_ready(view, head.front.load(std::memory_order_relaxed)); });
     if (claimed(false)) {
       return Outcome::done;

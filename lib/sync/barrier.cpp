@@ -21,6 +21,7 @@
 
 #include "memory/gate.hpp"
 #include "memory/object.hpp"
+#include "memory/spinner.hpp"
 #include "memory/threads.hpp"
 #include "sync/lock_object.hpp"
 #include "sync/sync_layout.hpp"
@@ -137,7 +138,8 @@ void sleep(BarrierObject& object, std::uint32_t seen, Deadline until) noexcept {
   const auto moved = [&] {
     return ((object.word.load(std::memory_order_relaxed) ^ seen) & ~kBarrierSleepers) != 0;
   };
-  if (spinner_of(object).spin(moved)) {
+  memory::Waiting waiting{spinner_of(object)};
+  if (waiting.spin(moved)) {
     return;
   }
   if ((seen & kBarrierSleepers) == 0) {

@@ -20,6 +20,7 @@
 #include "memory/allocator.hpp"
 #include "memory/gate.hpp"
 #include "memory/object.hpp"
+#include "memory/spinner.hpp"
 #include "memory/threads.hpp"
 #include "sync/lock_object.hpp"
 #include "sync/lock_word.hpp"
@@ -145,6 +146,7 @@ bool sleep_in(WaiterCell& cell, ThreadTag me, Deadline until) noexcept {
   const auto notified = [&] {
     return cell.word.load(std::memory_order_acquire) == (kNotified | me);
   };
+  memory::Waiting patience{spinner_of(cell)};
   while (!notified()) {
     if (until.passed()) {
       std::uint32_t waiting = kWaiting | me;
@@ -153,7 +155,7 @@ bool sleep_in(WaiterCell& cell, ThreadTag me, Deadline until) noexcept {
       }
       break;  // notified at the last moment
     }
-    if (!spinner_of(cell).spin(notified)) {
+    if (!patience.spin(notified)) {
       memory::word_sleep(cell.word, kWaiting | me, until);
     }
   }

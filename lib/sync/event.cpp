@@ -8,6 +8,7 @@
 
 #include "memory/gate.hpp"
 #include "memory/object.hpp"
+#include "memory/spinner.hpp"
 #include "sync/lock_object.hpp"
 #include "sync/sync_layout.hpp"
 
@@ -80,6 +81,7 @@ bool Event::wait(Deadline until) const {
   const auto raised_in = [first](std::uint32_t seen) {
     return (seen & kEventSet) != 0 || seen / kEventStep != first / kEventStep;
   };
+  memory::Waiting waiting{spinner_of(word)};
   for (;;) {
     std::uint32_t seen = word.load(std::memory_order_acquire);
     if (raised_in(seen)) {
@@ -88,7 +90,7 @@ bool Event::wait(Deadline until) const {
     if (until.passed()) {
       return false;
     }
-    if (spinner_of(word).spin([&] { return raised_in(word.load(std::memory_order_acquire)); })) {
+    if (waiting.spin([&] { return raised_in(word.load(std::memory_order_acquire)); })) {
       return true;
     }
     if ((seen & kEventSleepers) == 0) {

@@ -9,6 +9,7 @@
 #include "memory/gate.hpp"
 #include "memory/object.hpp"
 #include "memory/processes.hpp"
+#include "memory/spinner.hpp"
 #include "memory/threads.hpp"
 
 namespace mp::sync {
@@ -82,6 +83,7 @@ Taken lock_acquire_slowly(LockWord& lock, ThreadTag me, Deadline until, OnDeath 
   std::optional<memory::ArmedWake> armed;  // L3
   std::uint32_t slept = 0;                 // L2
   Sleep sleep;
+  memory::Waiting waiting{spinner_of(lock)};
   for (;;) {
     std::uint32_t seen = lock.word.load(std::memory_order_relaxed);
     const ThreadTag owner = seen & kLockOwner;
@@ -113,7 +115,7 @@ Taken lock_acquire_slowly(LockWord& lock, ThreadTag me, Deadline until, OnDeath 
     const auto released = [&] {
       return (lock.word.load(std::memory_order_relaxed) & kLockOwner) == 0;
     };
-    if (owner != me && !gone && spinner_of(lock).spin(released)) {
+    if (owner != me && !gone && waiting.spin(released)) {
       continue;
     }
     if ((seen & kLockSleepers) == 0) {

@@ -17,6 +17,7 @@
 #include "memory/gate.hpp"
 #include "memory/object.hpp"
 #include "memory/processes.hpp"
+#include "memory/spinner.hpp"
 #include "sync/lock_object.hpp"
 #include "sync/sync_layout.hpp"
 
@@ -55,6 +56,7 @@ bool try_counted(layout::Word& word, std::uint32_t slept) noexcept {
 bool acquire_counted(SemaphoreObject& object, Deadline until) noexcept {
   layout::Word& word = object.word;
   std::optional<memory::ArmedWake> armed;
+  memory::Waiting waiting{spinner_of(object)};
   std::uint32_t slept = 0;
   for (;;) {
     if (try_counted(word, slept)) {
@@ -70,7 +72,7 @@ bool acquire_counted(SemaphoreObject& object, Deadline until) noexcept {
       }
       continue;
     }
-    if (spinner_of(object).spin(
+    if (waiting.spin(
             [&] { return (word.load(std::memory_order_relaxed) & kSemaphorePermits) != 0; })) {
       continue;
     }
@@ -158,6 +160,7 @@ bool acquire_owned(SemaphoreObject& object, Deadline until) {
   }
   give_back_from_the_dead(object);
   std::optional<memory::ArmedWake> armed;
+  memory::Waiting waiting{spinner_of(object)};
   for (;;) {
     if (take()) {
       return true;
@@ -165,7 +168,7 @@ bool acquire_owned(SemaphoreObject& object, Deadline until) {
     if (until.passed()) {
       return false;
     }
-    if (spinner_of(object).spin(take)) {
+    if (waiting.spin(take)) {
       return true;
     }
     const std::uint32_t key = memory::gate_prepare(object.gate);

@@ -153,13 +153,5 @@ TEST_F(GateTest, WakesTheTreeWhenAWakerIsKilledBeforeItsWakeUp) {
   bury_the_dead();
 }
 
-TEST(Spinner, StopsAtTheFirstSuccess) {
-  Spinner spinner;
-  int calls = 0;
-  EXPECT_TRUE(spinner.spin([&] { return ++calls == 1; }));
-  EXPECT_EQ(calls, 1);
-  EXPECT_FALSE(spinner.spin([] { return false; }));
-}
-
 }  // namespace
 }  // namespace mp::memory
