@@ -35,12 +35,16 @@ void Reader::fail_memory() const {
 }
 
 std::uint64_t Reader::take_object(const char* what) {
+  const auto id = read_raw<std::uint64_t>();
+  take_object(id, what);
+  return id;
+}
+
+void Reader::take_object(std::uint64_t id, const char* what) {
   if (carrier_ == nullptr) {
     throw UsageError{std::string{what} + " can only be received by a process of the same tree"};
   }
-  const auto id = read_raw<std::uint64_t>();
   carrier_->take_object(id);
-  return id;
 }
 
 int Reader::take_fd(const char* what) {

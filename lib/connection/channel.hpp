@@ -32,6 +32,8 @@ class Channel {
   // The object that a message must carry so that its receiver gets this end. Throws UsageError when
   // the end cannot travel so.
   [[nodiscard]] virtual std::uint64_t id() = 0;
+  // The socket, -1 when there is none (any more).
+  [[nodiscard]] virtual int socket() const noexcept { return -1; }
 };
 
 }  // namespace mp::detail

@@ -5,10 +5,14 @@
 #include <utility>
 
 #include "mp/base/contract.hpp"
+#include "mp/connection/listener.hpp"
 #include "mp/errors/error.hpp"
 
 #include "connection/channel.hpp"
 #include "connection/ring_channel.hpp"
+#include "connection/socket_channel.hpp"
+#include "os/endpoint.hpp"
+#include "os/socket.hpp"
 
 namespace mp {
 
@@ -109,6 +113,27 @@ bool Connection::readable() const noexcept {
 
 bool Connection::writable() const noexcept {
   return channel_ != nullptr && channel_->writable();
+}
+
+PeerCredentials Connection::peer_credentials() const {
+  const int fd = checked(channel_).socket();
+  MP_EXPECTS(fd >= 0 && os::family_of(fd) == os::Family::local,
+             "only the peer at a unix socket has credentials");
+  const os::Credentials peer = os::peer_credentials(fd);
+  return {.pid = peer.pid, .user = peer.user, .group = peer.group};
+}
+
+Connection Connection::from_socket(int fd) {
+  os::Fd owned{fd};
+  if (os::family_of(fd) == os::Family::none) {
+    throw DecodeError{"the descriptor that came in place of a Connection is no socket"};
+  }
+  return Connection{
+      std::make_shared<connection::SocketChannel>(std::move(owned), kDefaultMaxFrame)};
+}
+
+int Connection::socket() const {
+  return checked(channel_).socket();
 }
 
 Connection Connection::from_id(std::uint64_t id) {

@@ -6,10 +6,12 @@
 #include <utility>
 
 #include "mp/base/bytes.hpp"
+#include "mp/base/contract.hpp"
 #include "mp/errors/error.hpp"
 
 #include "connection/pipe_layout.hpp"
 #include "memory/message.hpp"
+#include "os/fd.hpp"
 
 namespace mp::detail {
 
@@ -38,25 +40,49 @@ void Outgoing::make_room(std::size_t size) {
   }
 }
 
+Outgoing::Handles& Outgoing::handles() {
+  if (handles_ == nullptr) {
+    handles_ = std::make_unique<Handles>();
+  }
+  return *handles_;
+}
+
 void Outgoing::put_object(std::uint64_t id) {
-  if (std::find(objects_.begin(), objects_.end(), id) == objects_.end()) {
-    objects_.push_back(id);
+  std::vector<std::uint64_t>& objects = handles().objects;
+  if (std::find(objects.begin(), objects.end(), id) == objects.end()) {
+    objects.push_back(id);
   }
 }
 
+void Outgoing::put_fd(int fd) {
+  handles().descriptors.push_back(fd);
+}
+
+const std::vector<std::uint64_t>& Outgoing::objects() const noexcept {
+  static const std::vector<std::uint64_t> kNone;
+  return handles_ == nullptr ? kNone : handles_->objects;
+}
+
+const std::vector<int>& Outgoing::descriptors() const noexcept {
+  static const std::vector<int> kNone;
+  return handles_ == nullptr ? kNone : handles_->descriptors;
+}
+
 bool Outgoing::needs_block() const noexcept {
-  return is_long(bytes_.size()) || !objects_.empty();
+  return is_long(bytes_.size()) || handles_ != nullptr;
 }
 
 std::uint64_t Outgoing::block() {
-  if (block_ == 0 || !objects_.empty()) {
+  MP_EXPECTS(descriptors().empty(),
+             "a file descriptor can only be sent through a unix socket, not through a pipe");
+  if (block_ == 0 || !objects().empty()) {
     // The references stand before the payload, and how many there are is known only after it was
     // encoded. Handles inside messages that are long as well are rare enough to copy those twice.
-    memory::Message message{bytes_.size(), objects_};
+    memory::Message message{bytes_.size(), objects()};
     if (!bytes_.empty()) {
       copy_bytes(message.payload().data(), bytes_.data(), bytes_.size());
     }
-    objects_.clear();
+    handles_.reset();
     bytes_ = message.payload();
     if (block_ != 0) {
       memory::free_message(block_);
@@ -69,6 +95,11 @@ std::uint64_t Outgoing::block() {
 Incoming::~Incoming() {
   if (block_ != 0) {
     memory::free_message(block_);
+  }
+  if (descriptors_ != nullptr) {
+    for (const int fd : *descriptors_) {
+      os::Fd{fd}.reset();
+    }
   }
 }
 
@@ -97,6 +128,29 @@ void Incoming::adopt_block(std::uint64_t id) {
   }
   bytes_ = payload;
   block_ = message.release();
+}
+
+void Incoming::adopt(Bytes&& message) noexcept {
+  heap_ = std::move(message);
+  bytes_ = heap_;
+}
+
+void Incoming::adopt_descriptor(int fd) {
+  os::Fd owned{fd};
+  if (descriptors_ == nullptr) {
+    descriptors_ = std::make_unique<std::vector<int>>();
+  }
+  descriptors_->insert(descriptors_->begin(), owned.get());
+  static_cast<void>(owned.release());
+}
+
+int Incoming::take_fd() {
+  if (descriptors_ == nullptr || descriptors_->empty()) {
+    throw DecodeError{"the message names a file descriptor, and brings none"};
+  }
+  const int fd = descriptors_->back();
+  descriptors_->pop_back();
+  return fd;
 }
 
 Bytes Incoming::take() {

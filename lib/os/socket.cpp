@@ -65,7 +65,8 @@ std::vector<Fd> detach(msghdr& message, Received& into) {
   return fds;
 }
 
-// One recvmsg; false if there is nothing yet.
+}  // namespace
+
 bool receive_some(int socket, MutableByteView buffer, std::size_t max_fds, Received& into) {
   Control control;  // NOLINT: the kernel fills it
   iovec part{buffer.data(), buffer.size()};
@@ -97,7 +98,32 @@ bool receive_some(int socket, MutableByteView buffer, std::size_t max_fds, Recei
   return true;
 }
 
-}  // namespace
+Outcome<long> send_some(int socket, ByteView first, ByteView second,
+                        std::span<const int> fds) noexcept {
+  Control control;  // NOLINT: attach() fills what is used
+  std::array<iovec, 2> parts{{{const_cast<std::byte*>(first.data()), first.size()},
+                              {const_cast<std::byte*>(second.data()), second.size()}}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  if (!fds.empty()) {
+    attach(message, control, fds);
+  }
+  return call(Sys::sendmsg,
+              [&]() -> long { return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL); });
+}
+
+bool no_room(int error) noexcept {
+  return error == EAGAIN || error == ENOBUFS;
+}
+
+bool peer_is_gone(int error) noexcept {
+  return error == EPIPE || error == ECONNRESET || error == ENOTCONN || error == ETIMEDOUT;
+}
+
+bool timed_out(int error) noexcept {
+  return error == ETIMEDOUT;
+}
 
 std::pair<Fd, Fd> socket_pair(SocketKind kind) {
   const int type = kind == SocketKind::stream ? SOCK_STREAM : SOCK_SEQPACKET;

@@ -17,6 +17,7 @@
 #include "mp/base/bytes.hpp"
 #include "mp/base/deadline.hpp"
 
+#include "os/check.hpp"
 #include "os/fd.hpp"
 
 namespace mp::os {
@@ -40,6 +41,19 @@ struct Received {
   std::size_t size = 0;      // bytes; 0 is the end
   std::vector<Fd> fds = {};  // in the order in which they were sent
 };
+
+// Receives what there is, once, and adds it to `into`. Returns false if there is nothing yet; when
+// it returns true and added no byte, that is the end.
+bool receive_some(int socket, MutableByteView buffer, std::size_t max_fds, Received& into);
+
+// Sends as many of the bytes of both parts as there is room for, without waiting, and the
+// descriptors with the first of them. EAGAIN in the outcome says that there is no room at all.
+[[nodiscard]] Outcome<long> send_some(int socket, ByteView first, ByteView second,
+                                      std::span<const int> fds = {}) noexcept;
+// What such an error means.
+[[nodiscard]] bool no_room(int error) noexcept;
+[[nodiscard]] bool peer_is_gone(int error) noexcept;
+[[nodiscard]] bool timed_out(int error) noexcept;
 
 // Receives what there is, once: a whole message, or some bytes of a stream. EMSGSIZE if a message
 // was longer than the buffer or brought more than `max_fds` descriptors; both are gone then.

@@ -108,6 +108,8 @@ class MP_API Reader {
 
   // Reads the id of a shared object, of which this process becomes a holder through the carrier.
   [[nodiscard]] std::uint64_t take_object(const char* what);
+  // The same for an id that was read already.
+  void take_object(std::uint64_t id, const char* what);
   // Returns the descriptor that the carrier brought. Reads nothing.
   [[nodiscard]] int take_fd(const char* what);
 

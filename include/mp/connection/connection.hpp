@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // mp/connection/connection.hpp — one end of a channel that carries messages.
 //
-// A Connection carries whole messages, in order, in one direction or in both (see Pipe). Messages
+// A Connection carries whole messages, in order, in one direction or in both. Its channel is shared
+// memory between processes of one tree (Pipe), or a socket to anybody (Listener, Client). Messages
 // are bytes or typed values; a typed message is a type tag and the encoding of the value, so
 // send and recv are send_bytes and recv_bytes with mp::encode and mp::decode in between, and both
 // kinds may be mixed.
@@ -11,7 +12,8 @@
 //     auto numbers = b.recv<std::vector<int>>();
 //
 // A Connection is a handle: copies are the same end, and constness is that of the handle. It can
-// be an argument of a process, a result, or a message: then the receiver holds the end as well.
+// be an argument of a process, a result, or a message: then the receiver holds the end as well. One
+// over a socket travels only through a unix socket, and in a process forked from here it works.
 //
 // The end of file comes when every process that was given the other end has closed it or is gone,
 // and everything that was sent has been received.
@@ -26,12 +28,16 @@
 //            unsent or unreceived, never half of it. Its hold on the end is gone.
 // Owns:      this process's place at its end, until close() or until the last handle is gone.
 // Blocks:    send while the channel is full; recv until a message is there. try_ forms do not wait,
-//            _for forms until the time is over; any duration, or a steady_clock time point.
+//            _for forms until the time is over; any duration, or a steady_clock time point. Over a
+//            socket a message that has begun to go out when the time is over counts as sent: the
+//            next calls of any kind send the rest.
 // Order:     everything written before send is visible after the recv of that message.
 // Throws:    EOFError: recv, when the other end is closed and nothing is left; send, when nobody is
 //            left to receive. ClosedError: this end was closed by this process. UsageError: wrong
-//            direction. TypeMismatch, DecodeError: the message is no T; it is inside the error, and
-//            the channel stays usable. OutOfMemory: nothing was sent.
+//            direction; a handle of shared memory sent through a socket. TypeMismatch,
+//            DecodeError: the message is no T; it is inside the error, and the channel stays
+//            usable. OutOfMemory: nothing was sent. Over a socket also FrameTooLarge, beyond
+//            max_frame, and OsError.
 // Python:    multiprocessing.connection.Connection. There a closed handle and a wrong direction are
 //            OSError and sending to nobody is BrokenPipeError (EOFError here compares equal to
 //            std::errc::broken_pipe). recv never runs code that the sender chose.
@@ -57,6 +63,13 @@ namespace detail {
 class Channel;
 
 }  // namespace detail
+
+// Who made the other end of a unix socket, as the kernel wrote it down then.
+struct PeerCredentials {
+  int pid = 0;
+  unsigned user = 0;
+  unsigned group = 0;
+};
 
 class MP_API Connection {
  public:
@@ -126,13 +139,18 @@ class MP_API Connection {
   [[nodiscard]] bool readable() const noexcept;
   [[nodiscard]] bool writable() const noexcept;
 
+  // Who is at the other end. Expects: a connection over a unix socket.
+  [[nodiscard]] PeerCredentials peer_credentials() const;
+
   // Whether both are handles of one end.
   friend bool operator==(const Connection& a, const Connection& b) noexcept = default;
 
  private:
   friend struct codec<Connection>;
   static Connection from_id(std::uint64_t id);
+  static Connection from_socket(int fd);
   [[nodiscard]] std::uint64_t id() const;
+  [[nodiscard]] int socket() const;
 
   bool send_parcel(detail::Outgoing& parcel, Deadline until) const;
   bool recv_parcel(detail::Incoming& parcel, Deadline until) const;
@@ -172,14 +190,29 @@ std::optional<T> Connection::recv_value(Deadline until) const {
   }
 }
 
-// A Connection inside a message: the receiver becomes a holder of the end.
+// A Connection inside a message: the receiver becomes a holder of the end. One over a socket has no
+// id: its descriptor travels with the message.
 template <>
 struct codec<Connection> {
   static constexpr std::string_view kName = "mp.Connection";
   static constexpr std::size_t kMinSize = sizeof(std::uint64_t);
   static constexpr bool kFixed = true;
-  static void write(auto& out, const Connection& end) { out.put_object(end.id(), "a Connection"); }
-  static Connection read(Reader& in) { return Connection::from_id(in.take_object("a Connection")); }
+  static void write(auto& out, const Connection& end) {
+    if (const int socket = end.socket(); socket >= 0) {
+      out.write_raw(std::uint64_t{0});
+      out.put_fd(socket, "a Connection over a socket");
+    } else {
+      out.put_object(end.id(), "a Connection");
+    }
+  }
+  static Connection read(Reader& in) {
+    const auto id = in.read_raw<std::uint64_t>();
+    if (id == 0) {
+      return Connection::from_socket(in.take_fd("a Connection over a socket"));
+    }
+    in.take_object(id, "a Connection");
+    return Connection::from_id(id);
+  }
 };
 
 }  // namespace mp

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "mp/base/bytes.hpp"
@@ -38,21 +39,32 @@ class MP_API Outgoing final : public Carrier {
 
   [[nodiscard]] MutableByteView bytes() const noexcept { return bytes_; }
   void put_object(std::uint64_t id) override;
+  void put_fd(int fd) override;
 
-  // For channels. The objects that the message refers to.
-  [[nodiscard]] const std::vector<std::uint64_t>& objects() const noexcept { return objects_; }
+  // For channels. The objects that the message refers to, and the descriptors, which stay the
+  // sender's.
+  [[nodiscard]] const std::vector<std::uint64_t>& objects() const noexcept;
+  [[nodiscard]] const std::vector<int>& descriptors() const noexcept;
   // Whether the message can be copied through a buffer, or must travel as a block.
   [[nodiscard]] bool needs_block() const noexcept;
-  // The block with the whole message, which stays this parcel's until release_block().
+  // The block with the whole message, which stays this parcel's until release_block(). Throws
+  // UsageError when there are descriptors, which no block can hold.
   [[nodiscard]] std::uint64_t block();
   void release_block() noexcept { block_ = 0; }
 
  private:
   void make_room(std::size_t size);
 
+  // What is more than bytes; few messages have it.
+  struct Handles {
+    std::vector<std::uint64_t> objects;
+    std::vector<int> descriptors;
+  };
+  Handles& handles();
+
   MutableByteView bytes_;
   std::uint64_t block_ = 0;
-  std::vector<std::uint64_t> objects_;
+  std::unique_ptr<Handles> handles_;
   Bytes heap_;
   std::byte small_[kSmallMessage];
 };
@@ -74,13 +86,17 @@ class MP_API Incoming final : public Carrier {
   // The message as bytes of the caller's own.
   [[nodiscard]] Bytes take();
   void take_object(std::uint64_t id) override;
+  int take_fd() override;
 
   // For channels. Throws FrameTooLarge if `size` is over the limit.
   void check_limit(std::uint64_t size) const;
   // Where a message of `size` bytes is to be copied to.
   [[nodiscard]] std::byte* place(std::size_t size);
-  // Takes over a block that holds the message.
+  // Takes over a block that holds the message, or its bytes.
   void adopt_block(std::uint64_t id);
+  void adopt(Bytes&& message) noexcept;
+  // Takes over a descriptor that came with the message.
+  void adopt_descriptor(int fd);
 
  private:
   MutableByteView buffer_;
@@ -88,6 +104,7 @@ class MP_API Incoming final : public Carrier {
   ByteView bytes_;
   std::uint64_t block_ = 0;
   Bytes heap_;
+  std::unique_ptr<std::vector<int>> descriptors_;  // in reverse order
 };
 
 }  // namespace mp::detail

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mp/connection/client.hpp"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "mp/errors/error.hpp"
+
+#include "connection/endpoints.hpp"
+#include "connection/handshake_link.hpp"
+#include "connection/socket_channel.hpp"
+#include "os/endpoint.hpp"
+#include "os/poll.hpp"
+#include "os/socket.hpp"
+
+namespace mp {
+
+namespace {
+
+// Tries everything that the address may stand for. Throws what the last one said.
+os::Fd connect(const Address& address, Deadline until) {
+  const std::vector<os::SocketAddress> endpoints = connection::endpoints_of(address);
+  for (std::size_t i = 0;; ++i) {
+    try {
+      return os::connect_to(endpoints.at(i), until);
+    } catch (const OsError& error) {
+      if (os::timed_out(error.code().value()) && until.passed()) {
+        throw TimeoutError{"no connection to " + address.to_string() + " was made in time"};
+      }
+      if (i + 1 == endpoints.size()) {
+        throw;
+      }
+    }
+  }
+}
+
+void authenticate(int socket, const ClientOptions& options) {
+  using connection::Handshake;
+  using State = connection::HandshakeLink::State;
+  const Deadline until{options.handshake_timeout};
+  connection::HandshakeLink link{
+      Handshake{Handshake::Role::client, *options.authkey, options.allow_md5}};
+  for (;;) {
+    switch (link.step(socket)) {
+      case State::going_on:
+        break;
+      case State::done:
+        return;
+      case State::gone:
+        throw EOFError{"the listener closed the connection before both had proved their keys"};
+      case State::refused:
+      case State::garbage:
+        throw AuthenticationError{link.reason()};
+    }
+    const bool ready =
+        link.wants_to_write() ? os::wait_writable(socket, until) : os::wait_readable(socket, until);
+    if (!ready) {
+      throw TimeoutError{"the listener did not prove in time that it has the key"};
+    }
+  }
+}
+
+}  // namespace
+
+Connection Client(const Address& address, const ClientOptions& options) {
+  os::Fd socket = connect(address, Deadline{options.connect_timeout});
+  os::set_no_delay(socket.get());
+  if (options.authkey) {
+    authenticate(socket.get(), options);
+  }
+  return Connection{
+      std::make_shared<connection::SocketChannel>(std::move(socket), options.max_frame)};
+}
+
+}  // namespace mp

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Against multiprocessing.connection of the machine's Python, in both roles. MP_TEST_PYTHON names
+// others to try instead, separated by colons.
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <gtest/gtest.h>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <unistd.h>
+
+#include "mp/connection.hpp"
+#include "mp/errors/error.hpp"
+
+#include "support/child.hpp"
+#include "support/scratch_dir.hpp"
+
+namespace mp {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Child;
+
+std::vector<std::string> pythons() {
+  std::vector<std::string> found;
+  const char* named = std::getenv("MP_TEST_PYTHON");
+  std::istringstream list{named != nullptr ? named : "/usr/bin/python3"};
+  for (std::string path; std::getline(list, path, ':');) {
+    if (std::filesystem::exists(path)) {
+      found.push_back(path);
+    }
+  }
+  return found;
+}
+
+// What both sides say to each other, in Python. It ends with 0 if all was as it should be.
+constexpr const char* kPrelude = R"py(
+import sys, hashlib
+from multiprocessing.connection import Client, Listener
+from multiprocessing import AuthenticationError
+family, where, port, key = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4].encode()
+if sys.argv[4] == '-':
+    key = None
+address = (where, port) if family == 'tcp' else ('\0' + where if family == 'abstract' else where)
+
+def talk(conn):
+    conn.send_bytes(b'hello')
+    assert conn.recv_bytes() == b'world'
+    for size in (0, 1, 16384, 16385, 70000, 300000):
+        conn.send_bytes(bytes(i * 7 % 251 for i in range(size)))
+        got = conn.recv_bytes()
+        assert got == bytes(i * 11 % 253 for i in range(size)), size
+    conn.close()
+)py";
+
+constexpr const char* kClient = R"py(
+try:
+    conn = Client(address, authkey=key)
+except AuthenticationError:
+    sys.exit(7)
+talk(conn)
+)py";
+
+constexpr const char* kServer = R"py(
+listener = Listener(address, authkey=key)
+print(listener.address[1] if family == 'tcp' else 0, flush=True)
+try:
+    conn = listener.accept()
+except AuthenticationError:
+    sys.exit(7)
+talk(conn)
+)py";
+
+constexpr int kPythonRefused = 7;
+
+Bytes pattern(std::size_t size, unsigned factor, unsigned modulus) {
+  Bytes bytes(size);
+  for (std::size_t i = 0; i < size; ++i) {
+    bytes[i] = static_cast<std::byte>(i * factor % modulus);
+  }
+  return bytes;
+}
+
+// Our half of talk().
+void talk(const Connection& connection) {
+  EXPECT_EQ(connection.recv_bytes(), (Bytes{std::byte{'h'}, std::byte{'e'}, std::byte{'l'},
+                                            std::byte{'l'}, std::byte{'o'}}));
+  connection.send_bytes(std::as_bytes(std::span{"world", 5}));
+  for (const std::size_t size : {0U, 1U, 16384U, 16385U, 70000U, 300000U}) {
+    EXPECT_EQ(connection.recv_bytes(), pattern(size, 7, 251)) << size;
+    connection.send_bytes(pattern(size, 11, 253));
+  }
+  EXPECT_THROW(static_cast<void>(connection.recv_bytes()), EOFError);
+}
+
+// Runs Python in a child; its output goes to `out`.
+Child run(const std::string& python, const char* script, const Address& address,
+          const std::string& key, int out = -1) {
+  return Child{[=] {
+    const char* family = address.kind() == Address::Kind::tcp           ? "tcp"
+                         : address.kind() == Address::Kind::unix_socket ? "unix"
+                                                                        : "abstract";
+    const bool is_tcp = address.kind() == Address::Kind::tcp;
+    const std::string where = is_tcp ? address.host() : address.path();
+    const std::string port = std::to_string(address.port());
+    const std::string program = std::string{kPrelude} + script;
+    if (out >= 0) {
+      ::dup2(out, 1);
+    }
+    ::execl(python.c_str(), python.c_str(), "-c", program.c_str(), family, where.c_str(),
+            port.c_str(), key.c_str(), nullptr);
+    ::_exit(125);
+  }};
+}
+
+class CPython : public testing::TestWithParam<std::string> {
+ protected:
+  // A Python that listens, and where.
+  struct Server {
+    Child child;
+    Address address;
+  };
+  static Server serve(const Address& wanted, const std::string& key) {
+    std::array<int, 2> pipe{};
+    EXPECT_EQ(::pipe(pipe.data()), 0);
+    Child child = run(GetParam(), kServer, wanted, key, pipe[1]);
+    ::close(pipe[1]);
+    std::string port;
+    for (char each = 0; ::read(pipe[0], &each, 1) == 1 && each != '\n';) {
+      port += each;
+    }
+    ::close(pipe[0]);
+    const bool is_tcp = wanted.kind() == Address::Kind::tcp;
+    return {std::move(child), is_tcp ? tcp(wanted.host(), std::stoi(port)) : wanted};
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Pythons, CPython, testing::ValuesIn(pythons()), [](const auto& python) {
+  return "number" + std::to_string(python.index);
+});
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CPython);
+
+TEST_P(CPython, IsAClient) {
+  const test::ScratchDir folder;
+  for (const Address& address : {tcp("127.0.0.1", 0), unix_socket(folder / "socket"),
+                                 abstract_socket("mp-test-client-" + std::to_string(::getpid()))}) {
+    for (const std::string key : {"secret", "-", ""}) {
+      SCOPED_TRACE(address.to_string() + " with key " + key);
+      const Listener listener{
+          address, {.authkey = key == "-" ? std::nullopt : std::optional<std::string>{key}}};
+      Child python = run(GetParam(), kClient, listener.address(), key);
+      talk(listener.accept(20s));
+      EXPECT_EQ(python.wait(), test::exited(0));
+    }
+  }
+}
+
+TEST_P(CPython, IsAServer) {
+  const test::ScratchDir folder;
+  for (const Address& address : {tcp("127.0.0.1", 0), unix_socket(folder / "socket"),
+                                 abstract_socket("mp-test-server-" + std::to_string(::getpid()))}) {
+    // Before 3.13 a Listener does not ask for an empty key.
+    for (const std::string key : {"secret", "-"}) {
+      SCOPED_TRACE(address.to_string() + " with key " + key);
+      Server server = serve(address, key);
+      talk(Client(server.address,
+                  {.authkey = key == "-" ? std::nullopt : std::optional<std::string>{key}}));
+      EXPECT_EQ(server.child.wait(), test::exited(0));
+    }
+  }
+}
+
+TEST_P(CPython, IsRefusedWithAnotherKey) {
+  const Listener listener{tcp("127.0.0.1", 0), {.authkey = "secret"}};
+  Child python = run(GetParam(), kClient, listener.address(), "wrong");
+  EXPECT_THROW(listener.accept(20s), AuthenticationError);
+  EXPECT_EQ(python.wait(), test::exited(kPythonRefused));
+  Child again = run(GetParam(), kClient, listener.address(), "secret");
+  talk(listener.accept(20s));
+  EXPECT_EQ(again.wait(), test::exited(0));
+}
+
+TEST_P(CPython, RefusesAnotherKey) {
+  Server server = serve(tcp("127.0.0.1", 0), "secret");
+  EXPECT_THROW(static_cast<void>(Client(server.address, {.authkey = "wrong"})),
+               AuthenticationError);
+  EXPECT_EQ(server.child.wait(), test::exited(kPythonRefused));
+}
+
+}  // namespace
+}  // namespace mp
