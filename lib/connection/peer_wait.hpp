@@ -31,9 +31,10 @@ class PeerWait {
            std::uint64_t end) noexcept
       : peer_{peer}, gone_{gone}, closed_{closed}, end_{end} {}
 
-  // Waits until ready(). While it spins it waits for eager(), which may ask for more.
+  // Waits until ready(). While it spins it waits for eager(), which may ask for more; `calm` as in
+  // spinner.hpp.
   template <class Eager, class Ready>
-  Waited wait(Eager&& eager, Ready&& ready, Deadline until);
+  Waited wait(Eager&& eager, Ready&& ready, Deadline until, int calm = 0);
 
  private:
   template <class Ready>
@@ -68,7 +69,7 @@ class PeerWait {
 };
 
 template <class Eager, class Ready>
-Waited PeerWait::wait(Eager&& eager, Ready&& ready, Deadline until) {
+Waited PeerWait::wait(Eager&& eager, Ready&& ready, Deadline until, int calm) {
   Waited now = look(ready);
   if (now != Waited::timed_out) {
     return now;
@@ -78,7 +79,7 @@ Waited PeerWait::wait(Eager&& eager, Ready&& ready, Deadline until) {
     return look(ready);
   }
   memory::Waiting waiting{spinner_};
-  if (waiting.spin(eager, peer_cpu()) || ready()) {
+  if (waiting.spin(eager, peer_cpu(), calm) || ready()) {
     return Waited::moved;
   }
   for (int i = 0; i < kYields && runs_here(); ++i) {

@@ -47,16 +47,18 @@ constexpr std::uint64_t record_space(std::uint64_t size) {
   return 8 + (size + 7) / 8 * 8;
 }
 
-// What one side of a ring keeps next to its position: written by that side, under its lock.
+// One side of a ring, written by that side under its lock. The other side looks at the first line
+// while it spins, and at the second one only when it sleeps: the lock is not to travel with every
+// message.
 struct RingSide {
   Word64 position;  // head or tail: the commit
-  Word64 other;     // hint: the other side's position as last seen
-  Word lock;        // ThreadTag of who works at this side, 0 = nobody
-  Word last;        // ThreadTag of who worked here last, for the other side to watch
   Word cpu;         // hint: the CPU of the last one + 1
-  Word spare;
-  Gate turn;   // those who wait for the lock
-  Gate moved;  // those of the other side who wait for `position` to move
+
+  alignas(64) Word64 other;  // hint: the other side's position as last seen
+  Word lock;                 // ThreadTag of who works at this side, 0 = nobody
+  Word last;                 // ThreadTag of who worked here last, for the other side to watch
+  Gate turn;                 // those who wait for the lock
+  Gate moved;                // those of the other side who wait for `position` to move
 };
 
 struct Ring {
@@ -71,7 +73,7 @@ static_assert(offsetof(Ring, reader) + offsetof(RingSide, position) == offsetof(
 static_assert(offsetof(Ring, writer) + offsetof(RingSide, position) == offsetof(Stream, tail));
 static_assert(offsetof(Ring, size) == offsetof(Stream, size));
 static_assert(offsetof(Ring, data) == offsetof(Stream, data));
-static_assert(sizeof(RingSide) <= 64 && sizeof(Ring) == 384 && alignof(Ring) == 128);
+static_assert(sizeof(RingSide) == 128 && sizeof(Ring) == 384 && alignof(Ring) == 128);
 
 struct PipeHead {
   Word rings;

@@ -40,6 +40,14 @@ struct Record {
 [[nodiscard]] bool read_record(layout::Ring& ring, std::uint64_t head, std::uint64_t tail,
                                Record& record) noexcept;
 
+// Asks for the two lines where a short record at `position` lies.
+template <class Prefetch>
+void prefetch_record(layout::Ring& ring, std::uint64_t position, Prefetch&& prefetch) noexcept {
+  const std::byte* bytes = ring_bytes(ring);
+  prefetch(bytes + (position & (layout::kRingSize - 1)));
+  prefetch(bytes + ((position + 64) & (layout::kRingSize - 1)));
+}
+
 // Buries the holders of an end that died unnoticed, and destroys an end that the dead left half
 // destroyed.
 void look_for_dead_holders(memory::BlockId end) noexcept;

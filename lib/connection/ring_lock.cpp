@@ -63,7 +63,10 @@ void RingLock::release() noexcept {
 void RingLock::note_cpu() noexcept {
   // Hints: relaxed.
   side_.last.store(me_, std::memory_order_relaxed);
-  side_.cpu.store(static_cast<std::uint32_t>(os::current_cpu() + 1), std::memory_order_relaxed);
+  const auto cpu = static_cast<std::uint32_t>(os::current_cpu() + 1);
+  if (side_.cpu.load(std::memory_order_relaxed) != cpu) {
+    side_.cpu.store(cpu, std::memory_order_relaxed);
+  }
 }
 
 void RingLock::commit_and_wake(std::uint64_t position) noexcept {

@@ -25,8 +25,11 @@ Waited RingReader::await_message(Deadline until) {
   if (has_message()) {
     return Waited::moved;
   }
+  // Relaxed: a hint.
+  const std::uint64_t head = ring_.reader.position.load(std::memory_order_relaxed);
+  const std::uint64_t came = head - waited_at_.exchange(head, std::memory_order_relaxed);
   const auto ready = [this] { return has_message(); };
-  return wait_.wait(ready, ready, until);
+  return wait_.wait(ready, ready, until, came >= kStream ? kCalm : 0);
 }
 
 bool RingReader::poll(Deadline until) {

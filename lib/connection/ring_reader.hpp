@@ -37,6 +37,11 @@ class RingReader {
   layout::Ring& ring_;
   const std::atomic<bool>& closed_;
   PeerWait wait_;
+  std::atomic<std::uint64_t> waited_at_{0};  // the head when somebody waited last
+
+  // What comes in such amounts between two waits is a stream.
+  static constexpr std::uint64_t kStream = 1024;
+  static constexpr int kCalm = 32;
 };
 
 }  // namespace mp::connection

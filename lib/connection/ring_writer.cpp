@@ -11,6 +11,7 @@
 #include "connection/ring_lock.hpp"
 #include "memory/allocator.hpp"
 #include "memory/gate.hpp"
+#include "memory/prefetch.hpp"
 
 namespace mp::connection {
 
@@ -107,6 +108,7 @@ RingWriter::Put RingWriter::put(RecordKind kind, ByteView payload, std::uint64_t
     copy_bytes(bytes + ((begin + 8) & (size - 1)), payload.data(), payload.size());
   }
   lock.commit(end);
+  prefetch_record(ring_, end + 64, memory::prefetch_to_write);  // for the next message
   return Put::done;
 }
 

@@ -29,7 +29,8 @@ std::uint32_t longest_spin() noexcept {
                     static_cast<std::uint32_t>(kLongestSpin.count()));
 }
 
-// Whether this thread may run on one CPU only, as then its peers may have to; asked now and then, since that can change.
+// Whether this thread may run on one CPU only, as then its peers may have to; asked now and then,
+// since that can change.
 bool single_cpu() noexcept {
   static std::atomic<std::uint32_t> countdown{0};
   static std::atomic<bool> single{false};

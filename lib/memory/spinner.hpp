@@ -55,9 +55,11 @@ class Waiting {
 
   // Looks at ready() until it is true or it is time to sleep. Returns whether it became true. After
   // a sleep it may be called again; there is no second long spin. `waker_cpu` is where the one who
-  // makes it ready ran last, -1 if that is not known.
+  // makes it ready ran last, -1 if that is not known. Between the first look and the second there
+  // are `calm` pauses more: whoever has just caught up with a stream lets a few more items come,
+  // for each look takes the line away from the one who writes there.
   template <class Ready>
-  bool spin(Ready&& ready, int waker_cpu = -1) noexcept {
+  bool spin(Ready&& ready, int waker_cpu = -1, int calm = 0) noexcept {
     if (ready()) {
       return true;
     }
@@ -65,6 +67,9 @@ class Waiting {
     if (!helps(waker_cpu)) {
       begin();
       return false;
+    }
+    for (; calm > 0; --calm) {
+      relax();
     }
     // Waits that end here need no clock.
     for (int i = 0; i < kFirstLooks; ++i) {

@@ -15,7 +15,8 @@ struct LocalQueue {
   std::atomic<std::uint32_t> closed_after{0};  // the fork_generation in which close() was called
   memory::Spinner put_spinner;
   memory::Spinner get_spinner;
-  std::atomic<std::uint32_t> no_yield{0};  // so many waits are to go by without yielding
+  std::atomic<std::uint64_t> waited_at{0};  // the front when a reader waited last
+  std::atomic<std::uint32_t> no_yield{0};   // so many waits are to go by without yielding
 };
 
 // One for each queue and process, as long as a handle is there.

@@ -20,6 +20,7 @@
 #include "memory/gate.hpp"
 #include "memory/message.hpp"
 #include "memory/object.hpp"
+#include "memory/prefetch.hpp"
 #include "memory/spinner.hpp"
 #include "memory/threads.hpp"
 #include "os/proc.hpp"
@@ -46,8 +47,15 @@ bool is_terminated(const QueueHead& head) noexcept {
   return (head.flags.load() & layout::kQueueTerminated) != 0;
 }
 
-// Tells spinners where the peer runs (gate.hpp).
-void publish_cpu(layout::Gate& gate) noexcept {
+// What comes in such numbers between two waits of a reader is a stream.
+constexpr std::uint64_t kStream = 8;
+
+// Tells spinners where the peer runs (spinner.hpp), now and then.
+void publish_cpu(layout::Gate& gate, queue::Position position) noexcept {
+  constexpr queue::Position kOften = 8;
+  if (position % kOften != 0) {
+    return;
+  }
   const auto cpu = static_cast<std::uint32_t>(os::current_cpu() + 1);
   if (gate.cpu.load(std::memory_order_relaxed) != cpu) {  // a hint
     gate.cpu.store(cpu, std::memory_order_relaxed);
@@ -58,31 +66,52 @@ bool has_sleepers(const layout::Gate& gate) noexcept {
   return (gate.word.load() & layout::kGateSleepers) != 0;
 }
 
-// Spins until `ready`, or it is better to sleep. When the peer runs on this very CPU, it needs it
-// and gets it: one that fills or drains a batch meanwhile spares a sleep for each item. Should
-// somebody else take the CPU instead, for long, a sleep is better, because it ends with a wake-up.
-template <class Ready>
-void linger(detail::LocalQueue& local, memory::Waiting& waiting, const layout::Gate& gate,
-            Ready&& ready) noexcept {
-  const int peer = static_cast<int>(gate.cpu.load(std::memory_order_relaxed)) - 1;  // a hint
-  if (waiting.spin(ready, peer) || peer != os::current_cpu()) {
-    return;
-  }
+// Gives the CPU to whoever waits for it, unless that took long lately: then somebody else is there,
+// and a sleep is better, because it ends with a wake-up. Returns whether that was done, and quick.
+bool yield(detail::LocalQueue& local) noexcept {
   // Relaxed throughout: a hint, and an update that gets lost does not matter.
   if (const std::uint32_t left = local.no_yield.load(std::memory_order_relaxed); left != 0) {
     local.no_yield.store(left - 1, std::memory_order_relaxed);
+    return false;
+  }
+  constexpr std::uint32_t kRest = 128;
+  constexpr std::chrono::microseconds kLong{200};
+  const auto before = std::chrono::steady_clock::now();
+  std::this_thread::yield();
+  if (std::chrono::steady_clock::now() - before > kLong) {
+    local.no_yield.store(kRest, std::memory_order_relaxed);
+    return false;
+  }
+  return true;
+}
+
+// Whether those who wake at `gate` ran on this CPU when they did so last.
+bool runs_here(const layout::Gate& gate) noexcept {
+  return gate.cpu.load(std::memory_order_relaxed) ==  // a hint
+         static_cast<std::uint32_t>(os::current_cpu() + 1);
+}
+
+// Spins until `ready`, or it is better to sleep. When the peer runs on this very CPU, it needs it
+// and gets it: one that fills or drains a batch meanwhile spares a sleep for each item.
+template <class Ready>
+void linger(detail::LocalQueue& local, memory::Waiting& waiting, const layout::Gate& gate,
+            Ready&& ready, int calm = 0) noexcept {
+  const int peer = static_cast<int>(gate.cpu.load(std::memory_order_relaxed)) - 1;  // a hint
+  if (waiting.spin(ready, peer, calm) || peer != os::current_cpu()) {
     return;
   }
   constexpr int kYields = 4;
-  constexpr std::uint32_t kRest = 128;
-  constexpr std::chrono::microseconds kLong{200};
-  for (int i = 0; i < kYields && !ready(); ++i) {
-    const auto before = std::chrono::steady_clock::now();
-    std::this_thread::yield();
-    if (std::chrono::steady_clock::now() - before > kLong) {
-      local.no_yield.store(kRest, std::memory_order_relaxed);
-      return;
-    }
+  for (int i = 0; i < kYields && !ready() && yield(local); ++i) {
+  }
+}
+
+// Copies `size` bytes between places of kInlineSize, and what lies behind them: copies of known
+// length are a few instructions, those of any length a call or worse.
+void copy_small(std::byte* to, const std::byte* from, std::size_t size) noexcept {
+  constexpr std::size_t kLine = 64;
+  std::memcpy(to, from, kLine);
+  if (size > kLine) {
+    std::memcpy(to + kLine, from + kLine, layout::QueueSlot::kInline - kLine);
   }
 }
 
@@ -125,16 +154,8 @@ void discard(const View& view, const Claim& claim) noexcept {
 
 }  // namespace
 
-RawQueue::Draft::Draft() noexcept {}  // NOLINT: bytes_ is written before it is read
-
-RawQueue::Draft::~Draft() {
-  drop();
-}
-
-void RawQueue::Draft::drop() noexcept {
-  if (block_ != 0) {
-    memory::free_message(std::exchange(block_, 0));
-  }
+void RawQueue::Draft::drop_block() noexcept {
+  memory::free_message(std::exchange(block_, 0));
 }
 
 MutableByteView RawQueue::Draft::begin(std::size_t size) {
@@ -156,17 +177,9 @@ void RawQueue::Draft::put_object(std::uint64_t id) {
   }
 }
 
-RawQueue::Item::Item() noexcept {}  // NOLINT: bytes_ is written before it is read
-
-RawQueue::Item::~Item() {
-  drop();
-}
-
-void RawQueue::Item::drop() noexcept {
+void RawQueue::Item::drop_block() noexcept {
   view_ = {};
-  if (block_ != 0) {
-    memory::free_message(std::exchange(block_, 0));
-  }
+  memory::free_message(std::exchange(block_, 0));
 }
 
 void RawQueue::Item::take_object(std::uint64_t id) {
@@ -187,7 +200,7 @@ RawQueue RawQueue::from_id(std::uint64_t id) {
   return RawQueue{detail::ObjectRef::from_id(id, kType)};
 }
 
-RawQueue::Outcome RawQueue::put_quietly(Draft& draft, Deadline until) {
+RawQueue::Outcome RawQueue::put_quietly(Draft& draft, Deadline until, std::uint64_t& position) {
   const View view = view_of(object_, *local_);
   QueueHead& head = *view.head;
   const ThreadTag me = memory::this_thread();
@@ -207,11 +220,13 @@ RawQueue::Outcome RawQueue::put_quietly(Draft& draft, Deadline until) {
       slot.slot.block.store(draft.block_, std::memory_order_relaxed);  // the commit publishes
       if (draft.block_ == 0) {
         slot.size = static_cast<std::uint32_t>(draft.size_);
-        copy_bytes(slot.bytes, draft.bytes_.data(), draft.size_);
+        copy_small(slot.bytes, draft.bytes_.data(), draft.size_);
       } else {
         memory::set_home(draft.block_, layout::HomeKind::slot, &slot.slot);
       }
       queue::commit_write(view, claim);
+      queue::prefetch_after(claim.place, claim.position, memory::prefetch_to_write);
+      position = claim.position;
       draft.block_ = 0;
       draft.objects_.clear();
       draft.held_ = 0;
@@ -230,11 +245,17 @@ RawQueue::Outcome RawQueue::put(Draft& draft, Deadline until) {
     static_cast<void>(memory::this_thread());  // registering locks a robust mutex
     cover.emplace(memory::Arena::get().header().gate);
   }
-  const Outcome outcome = put_quietly(draft, until);
+  queue::Position position = 0;
+  const Outcome outcome = put_quietly(draft, until, position);
   if (outcome == Outcome::done) {
-    publish_cpu(head.not_empty);
+    publish_cpu(head.not_empty, position);
     if (has_sleepers(head.not_empty)) [[unlikely]] {
       memory::gate_wake(head.not_empty, 1);
+    }
+    // A reader on this very CPU is let in while what it will read is still in the cache.
+    constexpr queue::Position kInCache = 1024;
+    if (position % kInCache == kInCache - 1 && runs_here(head.not_full)) {
+      yield(*local_);
     }
   }
   return outcome;
@@ -280,8 +301,14 @@ RawQueue::Outcome RawQueue::await_item(queue::Claim& claim, Deadline until) {
   const bool patient = !until.passed();
   memory::Waiting waiting{local_->get_spinner};
   if (patient && !is_shut(head)) {
-    linger(*local_, waiting, head.not_empty,
-           [&] { return queue::is_ready(view, head.front.load(std::memory_order_relaxed)); });
+    // Relaxed: hints.
+    constexpr int kCalm = 32;
+    const std::uint64_t front = head.front.load(std::memory_order_relaxed);
+    const std::uint64_t came = front - local_->waited_at.exchange(front, std::memory_order_relaxed);
+    linger(
+        *local_, waiting, head.not_empty,
+        [&] { return queue::is_ready(view, head.front.load(std::memory_order_relaxed)); },
+        came >= kStream ? kCalm : 0);
     if (claimed(false)) {
       return Outcome::done;
     }
@@ -305,7 +332,10 @@ RawQueue::Outcome RawQueue::await_item(queue::Claim& claim, Deadline until) {
 }
 
 RawQueue::Outcome RawQueue::get(Item& item, Deadline until) {
-  item.drop();
+  item.view_ = {};
+  if (item.block_ != 0) [[unlikely]] {
+    item.drop_block();
+  }
   Claim claim;
   if (const Outcome outcome = await_item(claim, until); outcome != Outcome::done) {
     return outcome;
@@ -321,15 +351,18 @@ RawQueue::Outcome RawQueue::get(Item& item, Deadline until) {
     cover.emplace(memory::Arena::get().header().gate);
   }
   const layout::QueueSlot& slot = *claim.place.slot;
+  if (claim.position - local_->waited_at.load(std::memory_order_relaxed) >= kStream) {
+    queue::prefetch_after(claim.place, claim.position, memory::prefetch_to_write);
+  }
   const std::uint64_t block = slot.slot.block.load(std::memory_order_relaxed);  // after the claim
   if (block == 0) {
     const std::size_t size = std::min<std::size_t>(slot.size, kInlineSize);
-    copy_bytes(item.bytes_.data(), slot.bytes, size);
+    copy_small(item.bytes_.data(), slot.bytes, size);
     item.view_ = {item.bytes_.data(), size};
   } else {
     memory::take_block(block);  // before the commit takes it out of its home
   }
-  publish_cpu(head.not_full);
+  publish_cpu(head.not_full, claim.position);
   queue::commit_read(view, claim);
   if (has_sleepers(head.not_empty) && queue::is_ready(view, claim.position + 1)) {
     memory::gate_wake(head.not_empty, 1);  // Q9
@@ -352,16 +385,17 @@ RawQueue::Batch::~Batch() {
 void RawQueue::Batch::wake() noexcept {
   if (put_ != 0) {
     QueueHead& head = *view_of(queue_.object_, *queue_.local_).head;
-    publish_cpu(head.not_empty);
+    publish_cpu(head.not_empty, 0);
     memory::gate_wake(head.not_empty, std::exchange(put_, 0));
   }
 }
 
 RawQueue::Outcome RawQueue::Batch::put(Draft& draft, Deadline until) {
-  Outcome outcome = queue_.put_quietly(draft, Deadline::now());
+  queue::Position position = 0;
+  Outcome outcome = queue_.put_quietly(draft, Deadline::now(), position);
   if (outcome == Outcome::timed_out && !until.passed()) {
     wake();
-    outcome = queue_.put_quietly(draft, until);
+    outcome = queue_.put_quietly(draft, until, position);
   }
   put_ += outcome == Outcome::done ? 1 : 0;
   return outcome;

@@ -58,6 +58,17 @@ void raise_to(Word64& word, std::uint64_t value) noexcept {
   }
 }
 
+// Moves the tail to where this thread has just written. Where there is a bound it is moved for
+// good, since those who wait for room look there; elsewhere a late store may take it back, which
+// costs the next writer a walk.
+void note_tail(QueueHead& head, Position position) noexcept {
+  if (head.capacity != 0) {
+    raise_to(head.tail, position);
+  } else if (head.tail.load(std::memory_order_relaxed) < position) {
+    head.tail.store(position, std::memory_order_release);
+  }
+}
+
 // One look at a slot.
 struct Glance {
   Place place;
@@ -65,19 +76,33 @@ struct Glance {
   [[nodiscard]] bool there() const noexcept { return place.slot != nullptr; }
 };
 
-// Looks at the slot of `position`; no place means that its segment is not there.
-Glance look(const View& queue, Position position) noexcept {
+// What this thread remembers of the segment is out of date.
+[[gnu::noinline]] Glance look_anew(const View& queue, Position position) noexcept {
   for (;;) {
+    forget(queue, position);
     Glance glance{.place = find(queue, position)};
     if (!glance.there()) {
       return glance;
     }
     glance.word = glance.place.slot->slot.state.load();
-    if ((glance.word & kSlotSealMask) == glance.place.seal) [[likely]] {
+    if ((glance.word & kSlotSealMask) == glance.place.seal) {
       return glance;
     }
-    forget(queue, position);
   }
+}
+
+// Looks at the slot of `position`; no place means that its segment is not there. Inline: three
+// looks are a good part of a put and a get.
+[[gnu::always_inline]] inline Glance look(const View& queue, Position position) noexcept {
+  Glance glance{.place = find(queue, position)};
+  if (!glance.there()) [[unlikely]] {
+    return glance;
+  }
+  glance.word = glance.place.slot->slot.state.load();
+  if ((glance.word & kSlotSealMask) == glance.place.seal) [[likely]] {
+    return glance;
+  }
+  return look_anew(queue, position);
 }
 
 // Lets readers look at `position` again (Q6).
@@ -404,7 +429,7 @@ void commit_write(const View& queue, const Claim& claim) noexcept {
   if ((before & kSlotPassed) != 0) [[unlikely]] {
     pull_front(queue, claim.position);  // Q5
   }
-  raise_to(queue.head->tail, claim.position + 1);
+  note_tail(*queue.head, claim.position + 1);
 }
 
 void abandon_write(const View& queue, const Claim& claim) noexcept {

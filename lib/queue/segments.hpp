@@ -39,7 +39,8 @@ struct Remembered {
   std::uint64_t seal = 0;
 };
 inline constexpr std::size_t kRemembered = 8;
-extern thread_local constinit std::array<Remembered, kRemembered> remembered;
+[[gnu::tls_model("initial-exec")]] extern thread_local constinit std::array<Remembered, kRemembered>
+    remembered;
 
 [[nodiscard]] inline Remembered& place_of(const View& queue, std::uint64_t segment) noexcept {
   return remembered[(queue.serial * 2 + segment) % kRemembered];
@@ -57,6 +58,16 @@ extern thread_local constinit std::array<Remembered, kRemembered> remembered;
     return {known.slots + position % layout::kSegmentSlots, known.seal};
   }
   return detail::find_anew(queue, position);
+}
+// Calls `prefetch` for the lines of a short item a few slots behind `place`, if they are near.
+template <class Prefetch>
+void prefetch_after(const Place& place, Position position, Prefetch&& prefetch) noexcept {
+  constexpr Position kAhead = 3;
+  if (position % layout::kSegmentSlots < layout::kSegmentSlots - kAhead) {
+    const auto* first = reinterpret_cast<const std::byte*>(place.slot + kAhead);
+    prefetch(first);
+    prefetch(first + 64);
+  }
 }
 inline void forget(const View& queue, Position position) noexcept {
   detail::place_of(queue, position / layout::kSegmentSlots) = {};

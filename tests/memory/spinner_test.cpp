@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory/spinner.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <gtest/gtest.h>
 
@@ -24,6 +25,15 @@ int looks(Spinner& spinner, int cpu = -1) {
       },
       cpu));
   return count;
+}
+
+// The most looks in a few tries: others may have the CPU during one of them.
+int most_looks(Spinner& spinner) {
+  int most = 0;
+  for (int i = 0; i < 20; ++i) {
+    most = std::max(most, looks(spinner));
+  }
+  return most;
 }
 
 void teach(Spinner& spinner, std::int64_t wait, int times = 64) {
@@ -78,19 +88,19 @@ TEST_F(SpinnerTest, LooksOnceOnASingleCpu) {
 
 TEST_F(SpinnerTest, SpinsAgainWhenWaitsGetShort) {
   teach(spinner_, 1'000);
-  EXPECT_GT(looks(spinner_), few_);
+  EXPECT_GT(most_looks(spinner_), few_);
 }
 
 // Two sides that sleep both see waits of two prices; that must not be a stable state.
 TEST_F(SpinnerTest, TwoSleepersSpinAgain) {
   teach(spinner_, 2 * std::int64_t{wake_price()});
-  EXPECT_GT(looks(spinner_), few_);
+  EXPECT_GT(most_looks(spinner_), few_);
 }
 
 TEST_F(SpinnerTest, OneLongWaitAmongShortOnesDoesNotStopIt) {
   teach(spinner_, 1'000);
   spinner_.learn(kAge);
-  EXPECT_GT(looks(spinner_), few_);
+  EXPECT_GT(most_looks(spinner_), few_);
   teach(spinner_, kAge, 8);
   EXPECT_EQ(looks(spinner_), few_);
 }
@@ -108,14 +118,17 @@ TEST_F(SpinnerTest, AWaitIsMeasuredWithItsSleep) {
 }
 
 TEST_F(SpinnerTest, NoSecondLongSpinInOneWait) {
-  teach(spinner_, 1'000);
-  Waiting waiting{spinner_};
   int first = 0;
-  int second = 0;
-  EXPECT_FALSE(waiting.spin([&] { return ++first < 0; }));
-  EXPECT_FALSE(waiting.spin([&] { return ++second < 0; }));
+  for (int i = 0; i < 20 && first <= few_; ++i) {
+    teach(spinner_, 1'000);
+    Waiting waiting{spinner_};
+    first = 0;
+    int second = 0;
+    EXPECT_FALSE(waiting.spin([&] { return ++first < 0; }));
+    EXPECT_FALSE(waiting.spin([&] { return ++second < 0; }));
+    EXPECT_LE(second, few_);
+  }
   EXPECT_GT(first, few_);
-  EXPECT_LE(second, few_);
 }
 
 TEST_F(SpinnerTest, APriceIsWithinReason) {

@@ -70,8 +70,8 @@ class MP_API RawQueue {
   // which the item holds until it is got.
   class MP_API Draft final : public Carrier {
    public:
-    Draft() noexcept;
-    ~Draft() override;
+    Draft() noexcept {}  // NOLINT: bytes_ is written before it is read
+    ~Draft() override { drop(); }
 
     // Room for `size` bytes, in the draft itself or, if it is large or objects were noted, in
     // shared memory. Calling it again starts afresh. Throws OutOfMemory.
@@ -83,7 +83,12 @@ class MP_API RawQueue {
 
    private:
     friend class RawQueue;
-    void drop() noexcept;
+    void drop() noexcept {
+      if (block_ != 0) {
+        drop_block();
+      }
+    }
+    void drop_block() noexcept;
 
     std::size_t size_ = 0;
     std::uint64_t block_ = 0;
@@ -95,15 +100,19 @@ class MP_API RawQueue {
   // An item that was got. As a Carrier it lets a Reader take the shared objects that it holds.
   class MP_API Item final : public Carrier {
    public:
-    Item() noexcept;
-    ~Item() override;
+    Item() noexcept {}  // NOLINT: bytes_ is written before it is read
+    ~Item() override {
+      if (block_ != 0) {
+        drop_block();
+      }
+    }
 
     [[nodiscard]] ByteView bytes() const noexcept { return view_; }
     void take_object(std::uint64_t id) override;
 
    private:
     friend class RawQueue;
-    void drop() noexcept;
+    void drop_block() noexcept;
 
     ByteView view_;
     std::uint64_t block_ = 0;
@@ -164,7 +173,8 @@ class MP_API RawQueue {
 
  private:
   explicit RawQueue(detail::ObjectRef object);
-  Outcome put_quietly(Draft& draft, Deadline until);
+  // Wakes nobody. `position` is where the item went.
+  Outcome put_quietly(Draft& draft, Deadline until, std::uint64_t& position);
   Outcome wait_for_room(Deadline until);
   Outcome await_item(queue::Claim& claim, Deadline until);
 
