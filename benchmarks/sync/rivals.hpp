@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// benchmarks/sync/rivals.hpp — the system's own locks under the names of ours, and shared memory
-// for the processes of a benchmark.
+// benchmarks/sync/rivals.hpp — the system's own primitives under the names of ours, and shared
+// memory for the processes of a benchmark.
 #pragma once
 
+#include <cerrno>
 #include <new>
+#include <semaphore.h>
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -54,5 +56,74 @@ class PthreadLock {
 };
 using PthreadPlain = PthreadLock<false>;
 using PthreadRobust = PthreadLock<true>;
+
+// sem_t between processes.
+class SemT {
+ public:
+  explicit SemT(unsigned permits) { ::sem_init(&*semaphore_, 1, permits); }
+  void acquire() {
+    while (::sem_wait(&*semaphore_) != 0) {
+    }
+  }
+  void release() { ::sem_post(&*semaphore_); }
+
+ private:
+  Shared<sem_t> semaphore_;
+};
+
+// pthread_cond_t between processes, with a plain mutex.
+class PthreadCondition {
+ public:
+  PthreadCondition() {
+    pthread_condattr_t attributes;
+    ::pthread_condattr_init(&attributes);
+    ::pthread_condattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    ::pthread_cond_init(&state_->changed, &attributes);
+    ::pthread_condattr_destroy(&attributes);
+    pthread_mutexattr_t shared;
+    ::pthread_mutexattr_init(&shared);
+    ::pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    ::pthread_mutex_init(&state_->mutex, &shared);
+    ::pthread_mutexattr_destroy(&shared);
+  }
+  void lock() { ::pthread_mutex_lock(&state_->mutex); }
+  void unlock() { ::pthread_mutex_unlock(&state_->mutex); }
+  void wait() { ::pthread_cond_wait(&state_->changed, &state_->mutex); }
+  void notify_one() { ::pthread_cond_signal(&state_->changed); }
+
+ private:
+  struct State {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+  };
+  Shared<State> state_;
+};
+
+// A flag that processes wait for, as one writes it with the above.
+class PthreadEvent {
+ public:
+  void set() {
+    changed_.lock();
+    *flag_ = true;
+    changed_.notify_one();
+    changed_.unlock();
+  }
+  void clear() {
+    changed_.lock();
+    *flag_ = false;
+    changed_.unlock();
+  }
+  void wait() {
+    changed_.lock();
+    while (!*flag_) {
+      changed_.wait();
+    }
+    changed_.unlock();
+  }
+
+ private:
+  PthreadCondition changed_;
+  Shared<bool> flag_;
+};
 
 }  // namespace mp::bench

@@ -49,10 +49,7 @@ bool Lock::try_lock() {
 void Lock::release() {
   layout::LockObject& object = sync::checked_lock(ref_);
   const memory::ThreadTag me = memory::this_thread();
-  std::uint32_t mine = me;
-  // Release: pairs with the acquire of whoever takes it next.
-  if (object.lock.word.compare_exchange_strong(mine, 0, std::memory_order_release,
-                                               std::memory_order_relaxed)) [[likely]] {
+  if (sync::lock_release_quickly(object.lock, me)) [[likely]] {
     return;
   }
   sync::released_or_throw(

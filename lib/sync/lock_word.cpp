@@ -2,15 +2,14 @@
 #include "sync/lock_word.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <optional>
 
 #include "memory/gate.hpp"
 #include "memory/object.hpp"
 #include "memory/processes.hpp"
-#include "memory/spinner.hpp"
 #include "memory/threads.hpp"
+#include "sync/contention.hpp"
 
 namespace mp::sync {
 
@@ -19,15 +18,19 @@ namespace {
 using layout::kLockAbandoned;
 using layout::kLockOwner;
 using layout::kLockSleepers;
+using layout::kLockWaking;
 using layout::LockWord;
 using memory::ThreadTag;
 using namespace std::chrono_literals;
 
-// Budgets for spinning, process-local, by where the lock lies. Locks that share one mislead each
-// other a little, no more.
-memory::Spinner& spinner_of(const LockWord& lock) noexcept {
-  static std::array<memory::Spinner, 64> spinners;
-  return spinners[reinterpret_cast<std::uintptr_t>(&lock) / 64 % spinners.size()];
+// How long a sleep lasts at most that begins while `waking` is up (L5).
+constexpr auto kWakingSlice = 1ms;
+
+constexpr bool is_held(std::uint32_t seen) {
+  return (seen & kLockOwner) > kLockAbandoned;
+}
+constexpr bool is_abandoned(std::uint32_t seen) {
+  return (seen & kLockOwner) == kLockAbandoned;
 }
 
 // Records that the owner in `seen` died without releasing. Wakes all sleepers, to look again.
@@ -36,6 +39,24 @@ void abandon(LockWord& lock, std::uint32_t seen) noexcept {
   if (lock.word.compare_exchange_strong(seen, kLockAbandoned | (seen & kLockSleepers)) &&
       (seen & kLockSleepers) != 0) {
     memory::word_wake(lock.word, memory::kAll);
+  }
+}
+
+// After the release of a lock to one who sleeps: wakes one.
+void wake_one(LockWord& lock) noexcept {
+  if (memory::word_wake(lock.word, 1) != 0) {
+    return;
+  }
+  // Nobody slept, so nobody is on the way. Whoever slept puts `sleepers` back up (L2).
+  std::uint32_t seen = kLockSleepers | kLockWaking;
+  if (lock.word.compare_exchange_strong(seen, 0, std::memory_order_relaxed)) {
+    // But somebody may have come since and fallen asleep, and the lock been released to this same
+    // value without a wake-up, because one seemed on its way.
+    memory::word_wake(lock.word, 1);
+    return;
+  }
+  while ((seen & kLockWaking) != 0 &&
+         !lock.word.compare_exchange_weak(seen, seen & ~kLockWaking, std::memory_order_relaxed)) {
   }
 }
 
@@ -81,71 +102,74 @@ const LockWord& lock_in(const std::byte* object) noexcept {
 
 Taken lock_acquire_slowly(LockWord& lock, ThreadTag me, Deadline until, OnDeath policy) noexcept {
   std::optional<memory::ArmedWake> armed;  // L3
+  std::uint32_t keep = ~0u;                // of the flags, L5
   std::uint32_t slept = 0;                 // L2
   Sleep sleep;
-  memory::Waiting waiting{spinner_of(lock)};
   for (;;) {
     std::uint32_t seen = lock.word.load(std::memory_order_relaxed);
-    const ThreadTag owner = seen & kLockOwner;
-    if (owner == 0) {
-      if ((seen & kLockAbandoned) != 0 && policy == OnDeath::tell) {
+    if (!is_held(seen)) {
+      if (is_abandoned(seen) && policy == OnDeath::tell) {
         return Taken::owner_died;
       }
-      const std::uint32_t mine = me | (seen & kLockSleepers) | slept;
+      const std::uint32_t mine = me | (seen & ~kLockOwner & keep) | slept;
       // Acquire: pairs with the release in lock_release, and with the lease's word for the dead.
       if (lock.word.compare_exchange_weak(seen, mine, std::memory_order_acquire)) {
-        if ((seen & kLockAbandoned) != 0) {
+        if (is_abandoned(seen)) {
           lock.nested.store(0, std::memory_order_relaxed);
         }
         return Taken::yes;
       }
       continue;
     }
+    const ThreadTag owner = seen & kLockOwner;
     const bool gone = owner != me && memory::thread_gone(owner);
     if (gone && memory::process_gone(owner)) {  // L4
       abandon(lock, seen);
       continue;
     }
     if (until.passed()) {
-      if ((slept & ~seen) == 0 || lock.word.compare_exchange_weak(seen, seen | slept)) {
+      const std::uint32_t without = (seen & keep) | slept;
+      if (without == seen || lock.word.compare_exchange_weak(seen, without)) {
         return Taken::timed_out;
       }
       continue;
     }
-    const auto released = [&] {
-      return (lock.word.load(std::memory_order_relaxed) & kLockOwner) == 0;
-    };
-    if (owner != me && !gone && waiting.spin(released)) {
-      continue;
-    }
-    if ((seen & kLockSleepers) == 0) {
-      if (!lock.word.compare_exchange_weak(seen, seen | kLockSleepers)) {
+    if (owner != me && !gone) {
+      if (Contention::of(lock.word).overdue((seen & kLockWaking) != 0)) {
+        keep = ~kLockWaking;
+      }
+      if (Contention::spin(lock.word, kLockOwner, kLockAbandoned)) {
         continue;
       }
-      seen |= kLockSleepers;
+    }
+    const std::uint32_t asleep = (seen & keep) | kLockSleepers;
+    if (asleep != seen && !lock.word.compare_exchange_weak(seen, asleep)) {
+      continue;
     }
     if (!armed) {
       armed.emplace();
       slept = kLockSleepers;
     }
+    const Deadline slice = (asleep & kLockWaking) != 0 ? until.no_later_than(kWakingSlice) : until;
     if (gone) {
-      sleep.on_process(lock, seen, until, owner);
+      sleep.on_process(lock, asleep, slice, owner);
     } else {
-      sleep.on_thread(lock, seen, until, owner == me ? 0 : owner);
+      sleep.on_thread(lock, asleep, slice, owner == me ? 0 : owner);
     }
+    keep = ~kLockWaking;
   }
 }
 
 Released lock_release_slowly(LockWord& lock, ThreadTag me, OnDeath policy, Releaser who) noexcept {
   for (;;) {
     std::uint32_t seen = lock.word.load(std::memory_order_relaxed);
-    const ThreadTag owner = seen & kLockOwner;
-    if (owner == 0) {
-      const bool closed = (seen & kLockAbandoned) != 0 && policy == OnDeath::tell;
+    if (!is_held(seen)) {
+      const bool closed = is_abandoned(seen) && policy == OnDeath::tell;
       return closed                   ? Released::owner_died
              : who == Releaser::owner ? Released::not_owner
                                       : Released::was_free;
     }
+    const ThreadTag owner = seen & kLockOwner;
     if (owner != me) {
       if (who == Releaser::owner) {
         return Released::not_owner;
@@ -155,20 +179,18 @@ Released lock_release_slowly(LockWord& lock, ThreadTag me, OnDeath policy, Relea
         continue;
       }
     }
-    if ((seen & kLockSleepers) == 0) {
-      if (lock.word.compare_exchange_weak(seen, 0, std::memory_order_release)) {
+    const std::uint32_t flags = seen & ~kLockOwner;
+    if (flags != kLockSleepers) {  // nobody sleeps, or somebody is being woken
+      if (lock.word.compare_exchange_weak(seen, (flags & kLockSleepers) == 0 ? 0 : flags,
+                                          std::memory_order_release)) {
         return Released::yes;
       }
       continue;
     }
     const memory::ArmedWake armed;
-    if (lock.word.compare_exchange_weak(seen, kLockSleepers, std::memory_order_release)) {
-      if (memory::word_wake(lock.word, 1) == 0) {
-        // Nobody slept. Somebody may have come since and been woken from the same value of the
-        // word, but whoever slept puts the bit back up (L2).
-        std::uint32_t free = kLockSleepers;
-        lock.word.compare_exchange_strong(free, 0, std::memory_order_relaxed);
-      }
+    if (lock.word.compare_exchange_weak(seen, kLockSleepers | kLockWaking,
+                                        std::memory_order_release)) {
+      wake_one(lock);
       return Released::yes;
     }
   }
@@ -176,14 +198,14 @@ Released lock_release_slowly(LockWord& lock, ThreadTag me, OnDeath policy, Relea
 
 bool lock_is_closed(const LockWord& lock, OnDeath policy) noexcept {
   const std::uint32_t seen = lock.word.load(std::memory_order_relaxed);
-  return (seen & kLockOwner) != 0 || ((seen & kLockAbandoned) != 0 && policy == OnDeath::tell);
+  return is_held(seen) || (is_abandoned(seen) && policy == OnDeath::tell);
 }
 
 bool lock_recover(LockWord& lock, ThreadTag me) noexcept {
   for (;;) {
     std::uint32_t seen = lock.word.load(std::memory_order_relaxed);
-    if ((seen & kLockAbandoned) != 0) {
-      if (lock.word.compare_exchange_weak(seen, me | (seen & kLockSleepers),
+    if (is_abandoned(seen)) {
+      if (lock.word.compare_exchange_weak(seen, me | (seen & ~kLockOwner),
                                           std::memory_order_acquire)) {
         lock.nested.store(0, std::memory_order_relaxed);
         return true;
@@ -199,7 +221,7 @@ bool lock_recover(LockWord& lock, ThreadTag me) noexcept {
 void lock_on_death(LockWord& lock, memory::ProcessId process) noexcept {
   const std::uint32_t seen = lock.word.load(std::memory_order_acquire);
   const ThreadTag owner = seen & kLockOwner;
-  if (owner != 0 && memory::process_of(owner) == process) {
+  if (is_held(seen) && memory::process_of(owner) == process) {
     abandon(lock, seen);
   }
 }

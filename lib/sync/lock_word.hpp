@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // sync/lock_word.hpp — the lease lock: one word in shared memory, for users' locks and our own.
 //
-//   31         30          29                                             0
-//   +----------+-----------+----------------------------------------------+
-//   | sleepers | abandoned |  ThreadTag of the owner, 0 = nobody           |
-//   +----------+-----------+----------------------------------------------+
+//   31         30       29                                                0
+//   +----------+--------+-------------------------------------------------+
+//   | sleepers | waking |  owner: 0 = nobody, 1 = abandoned, or ThreadTag  |
+//   +----------+--------+-------------------------------------------------+
 //
-//   0            free                           owner       held
-//   sleepers     free, somebody may sleep       + sleepers  held, somebody may sleep
 //   abandoned    the owner's process died, and nobody has taken the lock since
+//   sleepers     somebody may sleep
+//   waking       somebody was woken and is on the way here, so releases wake nobody else
 //
 // Invariants
 //   L1  Taking, releasing and abandoning are one CAS each. There is no other state that matters.
@@ -19,6 +19,10 @@
 //       (memory::ArmedWake): if it is killed, the kernel wakes the tree instead.
 //   L4  A lock is abandoned only when its owner's *process* is dead. A thread that ended while its
 //       process lives still owns what it held.
+//   L5  `waking` is a hint. Who comes back from a sleep, for whatever reason, takes it down when it
+//       next changes the word; taken down in vain it costs a wake-up too many. Left up by the dead
+//       it is taken down by those whom L3 wakes; where nobody slept at that time, by those who fall
+//       asleep later, for they sleep in slices while it is up.
 #pragma once
 
 #include <atomic>
@@ -39,9 +43,11 @@ struct LockWord {
   Word nested;  // recursive locks: how often the owner holds it beyond once; the owner's to write
 };
 inline constexpr std::uint32_t kLockSleepers = 1u << 31;
-inline constexpr std::uint32_t kLockAbandoned = 1u << 30;
-inline constexpr std::uint32_t kLockOwner = kLockAbandoned - 1;
+inline constexpr std::uint32_t kLockWaking = 1u << 30;
+inline constexpr std::uint32_t kLockOwner = kLockWaking - 1;
+inline constexpr std::uint32_t kLockAbandoned = 1;  // as an owner
 static_assert(memory::kThreadTagBits == 30);
+static_assert(memory::thread_generation(kLockAbandoned) == 0, "no thread has this tag");
 
 // An object of type lock, or of type memory, where the lock is not used. Bytes of the user (Value,
 // Array) may follow.
@@ -72,11 +78,31 @@ enum class Released : std::uint8_t { yes, was_free, owner_died, not_owner };
 [[nodiscard]] Released lock_release_slowly(layout::LockWord& lock, memory::ThreadTag me,
                                            OnDeath policy, Releaser who) noexcept;
 
-// Takes a free lock that nobody waits for. One CAS.
+// Takes a lock that is free. One CAS, two where somebody sleeps.
 [[nodiscard]] inline bool lock_try_quickly(layout::LockWord& lock, memory::ThreadTag me) noexcept {
-  std::uint32_t free = 0;
-  return lock.word.compare_exchange_strong(free, me, std::memory_order_acquire,
-                                           std::memory_order_relaxed);
+  std::uint32_t seen = 0;
+  while ((seen & layout::kLockOwner) == 0) {
+    if (lock.word.compare_exchange_strong(seen, seen | me, std::memory_order_acquire,
+                                          std::memory_order_relaxed)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Releases a lock that `me` holds, if there is nobody to wake. One CAS, two where somebody sleeps.
+[[nodiscard]] inline bool lock_release_quickly(layout::LockWord& lock,
+                                               memory::ThreadTag me) noexcept {
+  constexpr std::uint32_t kWakingUp = layout::kLockSleepers | layout::kLockWaking;
+  std::uint32_t seen = me;
+  do {
+    // Release: pairs with the acquire in lock_try_quickly and lock_acquire_slowly.
+    if (lock.word.compare_exchange_strong(seen, seen & ~layout::kLockOwner,
+                                          std::memory_order_release, std::memory_order_relaxed)) {
+      return true;
+    }
+  } while (seen == (me | kWakingUp));
+  return false;
 }
 
 // Waits until the lock is free, and takes it.
@@ -87,12 +113,8 @@ enum class Released : std::uint8_t { yes, was_free, owner_died, not_owner };
 
 [[nodiscard]] inline Released lock_release(layout::LockWord& lock, memory::ThreadTag me,
                                            OnDeath policy, Releaser who) noexcept {
-  std::uint32_t mine = me;
-  // Release: pairs with the acquire in lock_try_quickly and lock_acquire_slowly.
-  return lock.word.compare_exchange_strong(mine, 0, std::memory_order_release,
-                                           std::memory_order_relaxed)
-             ? Released::yes
-             : lock_release_slowly(lock, me, policy, who);
+  return lock_release_quickly(lock, me) ? Released::yes
+                                        : lock_release_slowly(lock, me, policy, who);
 }
 
 [[nodiscard]] inline bool lock_is_held_by(const layout::LockWord& lock,
