@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <benchmark/benchmark.h>
+#include <cstdint>
 #include <thread>
 
 #include <sched.h>
@@ -45,23 +46,25 @@ void ping_pong(benchmark::State& state, Cpus cpus) {
     return;
   }
   Channel channel;
-  Shared<std::atomic<bool>> stop;
+  Shared<std::atomic<std::int64_t>> last;  // the number of the last round, once it is known
   const pid_t peer = ::fork();
   if (peer == 0) {
     const Pinned pinned{cpus == Cpus::one ? 0 : 1};
-    while (!stop->load()) {
+    for (std::int64_t round = 1; round != last->load(); ++round) {
       channel.answer();
     }
     ::_exit(0);
   }
   const Pinned pinned{0};
-  for (int i = 0; i < 2000; ++i) {  // until all who adapt have
+  std::int64_t rounds = 2000;
+  for (int i = 0; i < rounds; ++i) {  // until all who adapt have
     channel.begin();
   }
   for (auto _ : state) {
     channel.begin();
+    ++rounds;
   }
-  stop->store(true);
+  last->store(rounds + 2);
   channel.begin();
   ::waitpid(peer, nullptr, 0);
 }

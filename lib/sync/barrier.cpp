@@ -25,6 +25,7 @@
 #include "memory/threads.hpp"
 #include "sync/lock_object.hpp"
 #include "sync/sync_layout.hpp"
+#include "sync/whereabouts.hpp"
 
 namespace mp {
 
@@ -82,6 +83,7 @@ bool change(BarrierObject& object, std::uint32_t seen, std::uint32_t to) noexcep
     return false;
   }
   if ((seen & kBarrierSleepers) != 0) {
+    static_cast<void>(sync::meet_at(object.cpus));
     memory::word_wake(object.word, memory::kAll);
   }
   return true;
@@ -139,7 +141,7 @@ void sleep(BarrierObject& object, std::uint32_t seen, Deadline until) noexcept {
     return ((object.word.load(std::memory_order_relaxed) ^ seen) & ~kBarrierSleepers) != 0;
   };
   memory::Waiting waiting{spinner_of(object)};
-  if (waiting.spin(moved)) {
+  if (waiting.spin(moved, sync::meet_at(object.cpus))) {
     return;
   }
   if ((seen & kBarrierSleepers) == 0) {
@@ -148,6 +150,7 @@ void sleep(BarrierObject& object, std::uint32_t seen, Deadline until) noexcept {
     }
     seen |= kBarrierSleepers;
   }
+  sync::fall_asleep_at(object.cpus);
   memory::word_sleep(object.word, seen, until);
 }
 

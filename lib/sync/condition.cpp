@@ -25,6 +25,7 @@
 #include "sync/lock_object.hpp"
 #include "sync/lock_word.hpp"
 #include "sync/sync_layout.hpp"
+#include "sync/whereabouts.hpp"
 
 namespace mp {
 
@@ -142,7 +143,7 @@ memory::Spinner& spinner_of(const WaiterCell& cell) noexcept {
 }
 
 // Sleeps until notified. Leaves the cell free.
-bool sleep_in(WaiterCell& cell, ThreadTag me, Deadline until) noexcept {
+bool sleep_in(ConditionObject& object, WaiterCell& cell, ThreadTag me, Deadline until) noexcept {
   const auto notified = [&] {
     return cell.word.load(std::memory_order_acquire) == (kNotified | me);
   };
@@ -155,7 +156,8 @@ bool sleep_in(WaiterCell& cell, ThreadTag me, Deadline until) noexcept {
       }
       break;  // notified at the last moment
     }
-    if (!patience.spin(notified)) {
+    if (!patience.spin(notified, sync::meet_at(object.cpus))) {
+      sync::fall_asleep_at(object.cpus);
       memory::word_sleep(cell.word, kWaiting | me, until);
     }
   }
@@ -171,11 +173,12 @@ LockObject& held_lock(const detail::ObjectRef& ref, ThreadTag me) {
   return object;
 }
 
-bool notify_cell(WaiterCell& cell) noexcept {
+bool notify_cell(ConditionObject& object, WaiterCell& cell) noexcept {
   std::uint32_t word = cell.word.load(std::memory_order_acquire);
   if ((word & kWaiterState) != kWaiting) {
     return false;
   }
+  static_cast<void>(sync::meet_at(object.cpus));
   const memory::ArmedWake armed;
   if (!cell.word.compare_exchange_strong(word, kNotified | (word & kWaiterTag))) {
     return false;  // it gave up
@@ -229,7 +232,7 @@ bool Condition::wait(Deadline until) {
   held.lock.nested.store(0, std::memory_order_relaxed);
   const sync::OnDeath policy = sync::policy_of(held);
   static_cast<void>(sync::lock_release(held.lock, me, policy, sync::Releaser::owner));
-  const bool notified = sleep_in(cell, me, until);
+  const bool notified = sleep_in(object, cell, me, until);
   static_cast<void>(
       sync::taken_or_throw(sync::lock_acquire(held.lock, me, Deadline::never(), policy)));
   held.lock.nested.store(nested, std::memory_order_relaxed);
@@ -256,7 +259,7 @@ int Condition::notify(int n) {
     if (oldest == nullptr) {
       break;
     }
-    woken += notify_cell(*oldest) ? 1 : 0;
+    woken += notify_cell(object, *oldest) ? 1 : 0;
   }
   return woken;
 }
@@ -266,7 +269,7 @@ int Condition::notify_all() {
   static_cast<void>(held_lock(lock_, memory::this_thread()));
   int woken = 0;
   static_cast<void>(find_cell(object, [&](WaiterCell& cell) {
-    woken += waits(cell) && notify_cell(cell) ? 1 : 0;
+    woken += waits(cell) && notify_cell(object, cell) ? 1 : 0;
     return false;
   }));
   return woken;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <thread>
 
 #include "os/clock.hpp"
 #include "os/proc.hpp"
@@ -45,16 +46,19 @@ Contention& Contention::of(const layout::Word& word) noexcept {
   return all[reinterpret_cast<std::uintptr_t>(&word) / 64 % all.size()];
 }
 
-bool Contention::spin(const layout::Word& word, std::uint32_t bits, std::uint32_t most) noexcept {
-  if (single_cpu()) {
-    return false;
+bool Contention::spin(const layout::Word& word, std::uint32_t bits, std::uint32_t most,
+                      int other_cpu) noexcept {
+  const auto free = [&] { return (word.load(std::memory_order_relaxed) & bits) <= most; };
+  if (other_cpu < 0 && single_cpu()) {
+    std::this_thread::yield();
+    return free();
   }
   unsigned distance = kFirstLook;
   for (unsigned spun = 0; spun < kSpins; spun += distance) {
     for (unsigned i = 0; i < distance; ++i) {
       pause();
     }
-    if ((word.load(std::memory_order_relaxed) & bits) <= most) {
+    if (free()) {
       return true;
     }
     distance = std::min(distance * 2, kRarestLook);

@@ -5,7 +5,8 @@
 // line away from the holder, and each change of hands carries the guarded data to another CPU. So a
 // waiter looks at growing distances, which lets the holder take and release the lock several times
 // in between, and adds to its wait a part of it at most. A sleep costs as much as a spin of kSpins,
-// so that is when to stop; on a single CPU there is none.
+// so that is when to stop. Where all seem to be on a single CPU the waiter lets the others run once
+// instead.
 //
 // One who was woken may have to wait for a CPU while those who run take and release the lock. If it
 // takes longer than kOverdue, the next one is woken too, so that all get their turn by the
@@ -26,8 +27,10 @@ class Contention {
   // What is known about the lock whose word this is. Locks may share it.
   static Contention& of(const layout::Word& word) noexcept;
 
-  // Spins while (word & bits) > most. Returns whether it is no longer so.
-  static bool spin(const layout::Word& word, std::uint32_t bits, std::uint32_t most) noexcept;
+  // Spins while (word & bits) > most. Returns whether it is no longer so. `other_cpu` is one where
+  // a peer was seen, -1 if none was.
+  static bool spin(const layout::Word& word, std::uint32_t bits, std::uint32_t most,
+                   int other_cpu) noexcept;
 
   // Notes whether somebody is on the way, and returns whether that has been so for too long.
   bool overdue(bool waking) noexcept;

@@ -11,6 +11,7 @@
 #include "memory/spinner.hpp"
 #include "sync/lock_object.hpp"
 #include "sync/sync_layout.hpp"
+#include "sync/whereabouts.hpp"
 
 namespace mp {
 
@@ -21,11 +22,14 @@ using layout::kEventSet;
 using layout::kEventSleepers;
 using layout::kEventStep;
 
-layout::Word& word_of(const detail::ObjectRef& ref) {
+EventObject& object_of(const detail::ObjectRef& ref) {
   if (!ref) [[unlikely]] {
     sync::throw_moved_from();
   }
-  return reinterpret_cast<EventObject*>(ref.data())->word;
+  return *reinterpret_cast<EventObject*>(ref.data());
+}
+layout::Word& word_of(const detail::ObjectRef& ref) {
+  return object_of(ref).word;
 }
 
 memory::Spinner& spinner_of(const layout::Word& word) noexcept {
@@ -45,7 +49,8 @@ bool Event::is_set() const {
 }
 
 void Event::set() {
-  layout::Word& word = word_of(ref_);
+  EventObject& object = object_of(ref_);
+  layout::Word& word = object.word;
   std::uint32_t seen = word.load(std::memory_order_relaxed);
   for (;;) {
     if ((seen & kEventSet) != 0) {
@@ -62,6 +67,7 @@ void Event::set() {
       }
       continue;
     }
+    static_cast<void>(sync::meet_at(object.cpus));
     // Killed between the store and the wake-up, the kernel wakes the tree instead.
     const memory::ArmedWake armed;
     if (word.compare_exchange_weak(seen, raised, std::memory_order_release)) {
@@ -76,7 +82,8 @@ void Event::clear() {
 }
 
 bool Event::wait(Deadline until) const {
-  layout::Word& word = word_of(ref_);
+  EventObject& object = object_of(ref_);
+  layout::Word& word = object.word;
   const std::uint32_t first = word.load(std::memory_order_acquire);
   const auto raised_in = [first](std::uint32_t seen) {
     return (seen & kEventSet) != 0 || seen / kEventStep != first / kEventStep;
@@ -90,7 +97,8 @@ bool Event::wait(Deadline until) const {
     if (until.passed()) {
       return false;
     }
-    if (waiting.spin([&] { return raised_in(word.load(std::memory_order_acquire)); })) {
+    if (waiting.spin([&] { return raised_in(word.load(std::memory_order_acquire)); },
+                     sync::meet_at(object.cpus))) {
       return true;
     }
     if ((seen & kEventSleepers) == 0) {
@@ -99,6 +107,7 @@ bool Event::wait(Deadline until) const {
       }
       seen |= kEventSleepers;
     }
+    sync::fall_asleep_at(object.cpus);
     memory::word_sleep(word, seen, until);
   }
 }

@@ -10,6 +10,7 @@
 #include "memory/processes.hpp"
 #include "memory/threads.hpp"
 #include "sync/contention.hpp"
+#include "sync/whereabouts.hpp"
 
 namespace mp::sync {
 
@@ -44,6 +45,7 @@ void abandon(LockWord& lock, std::uint32_t seen) noexcept {
 
 // After the release of a lock to one who sleeps: wakes one.
 void wake_one(LockWord& lock) noexcept {
+  static_cast<void>(meet_at(lock.cpus));
   if (memory::word_wake(lock.word, 1) != 0) {
     return;
   }
@@ -138,7 +140,7 @@ Taken lock_acquire_slowly(LockWord& lock, ThreadTag me, Deadline until, OnDeath 
       if (Contention::of(lock.word).overdue((seen & kLockWaking) != 0)) {
         keep = ~kLockWaking;
       }
-      if (Contention::spin(lock.word, kLockOwner, kLockAbandoned)) {
+      if (Contention::spin(lock.word, kLockOwner, kLockAbandoned, meet_at(lock.cpus))) {
         continue;
       }
     }
@@ -150,6 +152,7 @@ Taken lock_acquire_slowly(LockWord& lock, ThreadTag me, Deadline until, OnDeath 
       armed.emplace();
       slept = kLockSleepers;
     }
+    fall_asleep_at(lock.cpus);
     const Deadline slice = (asleep & kLockWaking) != 0 ? until.no_later_than(kWakingSlice) : until;
     if (gone) {
       sleep.on_process(lock, asleep, slice, owner);

@@ -41,6 +41,7 @@ namespace mp::layout {
 struct LockWord {
   Word word;
   Word nested;  // recursive locks: how often the owner holds it beyond once; the owner's to write
+  Word cpus;    // hint: whereabouts.hpp
 };
 inline constexpr std::uint32_t kLockSleepers = 1u << 31;
 inline constexpr std::uint32_t kLockWaking = 1u << 30;
@@ -53,8 +54,7 @@ static_assert(memory::thread_generation(kLockAbandoned) == 0, "no thread has thi
 // Array) may follow.
 struct alignas(64) LockObject {
   LockWord lock;
-  Word flags;  // kLock..., fixed once the object is published
-  Word spare;
+  Word flags;             // kLock..., fixed once the object is published
   std::uint64_t payload;  // how many bytes follow
 };
 inline constexpr std::uint32_t kLockRecursive = 1;  // an RLock

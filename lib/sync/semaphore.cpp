@@ -20,6 +20,7 @@
 #include "memory/spinner.hpp"
 #include "sync/lock_object.hpp"
 #include "sync/sync_layout.hpp"
+#include "sync/whereabouts.hpp"
 
 namespace mp {
 
@@ -53,7 +54,7 @@ bool try_counted(layout::Word& word, std::uint32_t slept) noexcept {
   return false;
 }
 
-bool acquire_counted(SemaphoreObject& object, Deadline until) noexcept {
+[[gnu::noinline]] bool acquire_counted(SemaphoreObject& object, Deadline until) noexcept {
   layout::Word& word = object.word;
   std::optional<memory::ArmedWake> armed;
   memory::Waiting waiting{spinner_of(object)};
@@ -72,8 +73,10 @@ bool acquire_counted(SemaphoreObject& object, Deadline until) noexcept {
       }
       continue;
     }
-    if (waiting.spin(
-            [&] { return (word.load(std::memory_order_relaxed) & kSemaphorePermits) != 0; })) {
+    const auto released = [&] {
+      return (word.load(std::memory_order_relaxed) & kSemaphorePermits) != 0;
+    };
+    if (waiting.spin(released, sync::meet_at(object.cpus))) {
       continue;
     }
     if (seen == 0 && !word.compare_exchange_weak(seen, kSemaphoreSleepers)) {
@@ -83,11 +86,23 @@ bool acquire_counted(SemaphoreObject& object, Deadline until) noexcept {
       armed.emplace();
       slept = kSemaphoreSleepers;
     }
+    sync::fall_asleep_at(object.cpus);
     memory::word_sleep(word, kSemaphoreSleepers, until);
   }
 }
 
-void release_counted(SemaphoreObject& object, std::uint32_t n) {
+// Gives `n` permits, if that is a number, to a counted semaphore on which nobody sleeps.
+bool release_quickly(layout::Word& word, std::int64_t n) noexcept {
+  std::uint32_t seen = word.load(std::memory_order_relaxed);
+  // Negative numbers are too large here, and 0 is.
+  const bool fits = seen < kSemaphorePermits &&
+                    static_cast<std::uint64_t>(n) - 1 < std::uint64_t{kSemaphorePermits} - seen;
+  // Release: pairs with the acquire in try_counted.
+  return fits && word.compare_exchange_strong(seen, seen + static_cast<std::uint32_t>(n),
+                                              std::memory_order_release, std::memory_order_relaxed);
+}
+
+[[gnu::noinline]] void release_counted(SemaphoreObject& object, std::uint32_t n) {
   layout::Word& word = object.word;
   std::uint32_t seen = word.load(std::memory_order_relaxed);
   for (;;) {
@@ -100,6 +115,7 @@ void release_counted(SemaphoreObject& object, std::uint32_t n) {
       }
       continue;
     }
+    static_cast<void>(sync::meet_at(object.cpus));
     const memory::ArmedWake armed;
     if (word.compare_exchange_weak(seen, seen + n, std::memory_order_release)) {
       if (memory::word_wake(word, static_cast<int>(n)) < static_cast<int>(n)) {
@@ -114,12 +130,16 @@ void release_counted(SemaphoreObject& object, std::uint32_t n) {
 // Marks a cell that is `from` as `to`. Looks at all cells, from where that last succeeded.
 bool change_cell(SemaphoreObject& object, ProcessId from, ProcessId to) noexcept {
   PermitCell* cells = cells_of(object);
-  const std::uint32_t first = object.cursor.load(std::memory_order_relaxed) % object.cells;
+  const std::uint32_t hint = object.cursor.load(std::memory_order_relaxed);
+  const std::uint32_t first = hint < object.cells ? hint : 0;
   for (std::uint32_t i = 0, at = first; i < object.cells; ++i) {
     ProcessId seen = from;
-    if (cells[at].load(std::memory_order_relaxed) == from &&
-        cells[at].compare_exchange_strong(seen, to, std::memory_order_acq_rel)) {
-      object.cursor.store(at, std::memory_order_relaxed);  // a hint
+    // seq_cst, as is the look at the gate: who raises its flag and then sees no free cell is seen
+    // by who frees one and then looks at the flag.
+    if (cells[at].load() == from && cells[at].compare_exchange_strong(seen, to)) {
+      if (at != hint) {
+        object.cursor.store(at, std::memory_order_relaxed);
+      }
       return true;
     }
     at = at + 1 == object.cells ? 0 : at + 1;
@@ -152,12 +172,9 @@ void give_back_from_the_dead(SemaphoreObject& object) noexcept {
   }
 }
 
-bool acquire_owned(SemaphoreObject& object, Deadline until) {
+[[gnu::noinline]] bool wait_for_owned(SemaphoreObject& object, Deadline until) {
   const ProcessId me = memory::this_process();
-  const auto take = [&] { return object.cells != 0 && change_cell(object, 0, me); };
-  if (take()) {
-    return true;
-  }
+  const auto take = [&] { return change_cell(object, 0, me); };
   give_back_from_the_dead(object);
   std::optional<memory::ArmedWake> armed;
   memory::Waiting waiting{spinner_of(object)};
@@ -168,7 +185,7 @@ bool acquire_owned(SemaphoreObject& object, Deadline until) {
     if (until.passed()) {
       return false;
     }
-    if (waiting.spin(take)) {
+    if (waiting.spin(take, sync::meet_at(object.cpus))) {
       return true;
     }
     const std::uint32_t key = memory::gate_prepare(object.gate);
@@ -178,9 +195,14 @@ bool acquire_owned(SemaphoreObject& object, Deadline until) {
     if (!armed) {
       armed.emplace();
     }
+    sync::fall_asleep_at(object.cpus);
     memory::gate_sleep(object.gate, key, until.no_later_than(500ms));
     give_back_from_the_dead(object);
   }
+}
+
+bool acquire_owned(SemaphoreObject& object, Deadline until) {
+  return change_cell(object, 0, memory::this_process()) || wait_for_owned(object, until);
 }
 
 void release_owned(SemaphoreObject& object, std::uint32_t n) {
@@ -196,7 +218,7 @@ void release_owned(SemaphoreObject& object, std::uint32_t n) {
     }
   }
   for (std::uint32_t i = 0; i < n; ++i) {
-    bool released = object.cells != 0 && change_cell(object, me, 0);
+    bool released = change_cell(object, me, 0);
     for (std::uint32_t at = 0; !released && at < object.cells; ++at) {
       const ProcessId owner = cells[at].load(std::memory_order_relaxed);
       released = owner != 0 && change_cell(object, owner, 0);
@@ -204,7 +226,10 @@ void release_owned(SemaphoreObject& object, std::uint32_t n) {
     if (!released) {
       throw OverRelease{"the semaphore was released more often than acquired"};
     }
-    memory::gate_wake(object.gate, 1);
+    if ((object.gate.word.load() & layout::kGateSleepers) != 0) {
+      static_cast<void>(sync::meet_at(object.cpus));
+      memory::gate_wake(object.gate, 1);
+    }
   }
 }
 
@@ -246,7 +271,7 @@ SemaphoreHandle::SemaphoreHandle(std::int64_t permits, Kind kind) {
   auto& object = *reinterpret_cast<SemaphoreObject*>(builder.data());
   object.owned = owned ? 1 : 0;
   object.cells = owned ? count : 0;
-  object.word.store(owned ? 0 : count, std::memory_order_relaxed);
+  object.word.store(owned ? kSemaphoreSleepers : count, std::memory_order_relaxed);
   ref_ = builder.publish();
 }
 
@@ -261,14 +286,17 @@ SemaphoreHandle::SemaphoreHandle(ObjectRef ref, bool owned_only) : ref_{std::mov
 
 bool SemaphoreHandle::acquire(Deadline until) {
   SemaphoreObject& object = object_of(ref_);
-  if (is_owned(object)) {
-    return acquire_owned(object, until);
+  if (try_counted(object.word, 0)) [[likely]] {
+    return true;
   }
-  return try_counted(object.word, 0) || acquire_counted(object, until);
+  return is_owned(object) ? acquire_owned(object, until) : acquire_counted(object, until);
 }
 
 void SemaphoreHandle::release(std::int64_t n) {
   SemaphoreObject& object = object_of(ref_);
+  if (release_quickly(object.word, n)) [[likely]] {
+    return;
+  }
   MP_EXPECTS(n > 0, "a semaphore cannot be released fewer than 1 time");
   if (n > kMost) {
     throw OverRelease{"the semaphore would have more than 2^31 - 1 permits"};

@@ -12,14 +12,16 @@
 namespace mp::layout {
 
 // Semaphore.   word: [31] somebody may sleep  [30:0] permits that are free
-// With owned permits the word is not used: a cell for each permit says whose it is, and `gate` is
-// what acquirers sleep on.
+// With owned permits the word says for ever that there are none and somebody may sleep, so that
+// nobody takes the short ways: a cell for each permit says whose it is, and `gate` is what
+// acquirers sleep on.
 struct alignas(64) SemaphoreObject {
   Word word;
   std::uint32_t owned;  // 1: permits belong to processes
   std::uint32_t cells;  // how many of those there are
   Gate gate;
   Word cursor;  // hint: where a free cell was seen last
+  Word cpus;    // hint: whereabouts.hpp, here and below
 };
 using PermitCell = Word;  // ProcessId of who has it, 0 = free; `cells` of them follow the object
 inline constexpr std::uint32_t kSemaphoreSleepers = 1u << 31;
@@ -29,6 +31,7 @@ static_assert(sizeof(SemaphoreObject) == 64);
 // Event.   word: [31:2] how often it was set  [1] somebody may sleep  [0] set
 struct alignas(64) EventObject {
   Word word;
+  Word cpus;
 };
 inline constexpr std::uint32_t kEventSet = 1;
 inline constexpr std::uint32_t kEventSleepers = 2;
@@ -49,7 +52,7 @@ struct alignas(64) ConditionObject {
   static constexpr unsigned kCells = 6;
   Word64 more;  // BlockId of a WaiterPage, 0 = none
   Word tickets;
-  Word spare;
+  Word cpus;
   WaiterCell cells[kCells];
 };
 struct WaiterPage {
@@ -65,7 +68,7 @@ struct alignas(64) BarrierObject {
   Word word;
   std::uint32_t parties;
   std::uint32_t has_action;
-  std::uint32_t spare;
+  Word cpus;
   std::int64_t timeout;  // of wait() without one, in nanoseconds
 };
 // One for each party:   [61:32] ThreadTag  [21:0] the round it waits in + 1, 0 = none ever
