@@ -6,10 +6,13 @@
 //
 // Invariants
 //   C1  A cell goes 0 -> waiting|tag (by its waiter) -> notified|tag (by a notifier) -> 0 (by its
-//       waiter), or waiting|tag -> 0 when the waiter gives up. Each is one CAS.
+//       waiter), or waiting|tag -> 0 when the waiter gives up. Each is one CAS. Before it sleeps
+//       the waiter turns waiting into asleep.
 //   C2  A cell whose thread is gone belongs to nobody: notifiers pass it over, and the next waiter
 //       who looks for a cell takes it.
 //   C3  Pages of cells are only added, by a CAS of the link, and go with the condition.
+//   C4  Whoever is asleep in a cell that was notified is woken when the notifier releases the lock,
+//       which it needs (lock_object.hpp); killed before that, the notifier leaves it to its slice.
 #include "mp/sync/condition.hpp"
 
 #include <array>
@@ -32,6 +35,7 @@ namespace mp {
 namespace {
 
 using layout::ConditionObject;
+using layout::kAsleep;
 using layout::kNotified;
 using layout::kWaiterState;
 using layout::kWaiterTag;
@@ -114,10 +118,13 @@ void free_pages(std::byte* bytes) noexcept {
     memory::ObjectType::condition,
     {.destroy = free_pages, .on_death = nullptr, .on_release = nullptr});
 
+constexpr bool is_waiting(std::uint32_t word) {
+  return (word & kWaiterState) == kWaiting || (word & kWaiterState) == kAsleep;
+}
 // Whether the waiter in `cell` can still be notified.
 bool waits(const WaiterCell& cell) noexcept {
   const std::uint32_t word = cell.word.load(std::memory_order_acquire);
-  return (word & kWaiterState) == kWaiting && !memory::thread_gone(word & kWaiterTag);
+  return is_waiting(word) && !memory::thread_gone(word & kWaiterTag);
 }
 
 WaiterCell& enter(ConditionObject& object, ThreadTag me) {
@@ -149,16 +156,19 @@ bool sleep_in(ConditionObject& object, WaiterCell& cell, ThreadTag me, Deadline 
   };
   memory::Waiting patience{spinner_of(cell)};
   while (!notified()) {
+    std::uint32_t word = cell.word.load(std::memory_order_relaxed);
     if (until.passed()) {
-      std::uint32_t waiting = kWaiting | me;
-      if (cell.word.compare_exchange_strong(waiting, 0)) {
+      if (is_waiting(word) && cell.word.compare_exchange_strong(word, 0)) {
         return false;
       }
       break;  // notified at the last moment
     }
-    if (!patience.spin(notified, sync::meet_at(object.cpus))) {
+    if (patience.spin(notified, sync::meet_at(object.cpus))) {
+      break;
+    }
+    if (word == (kAsleep | me) || cell.word.compare_exchange_strong(word, kAsleep | me)) {
       sync::fall_asleep_at(object.cpus);
-      memory::word_sleep(cell.word, kWaiting | me, until);
+      memory::word_sleep(cell.word, kAsleep | me, until);
     }
   }
   cell.word.store(0, std::memory_order_release);
@@ -173,17 +183,18 @@ LockObject& held_lock(const detail::ObjectRef& ref, ThreadTag me) {
   return object;
 }
 
-bool notify_cell(ConditionObject& object, WaiterCell& cell) noexcept {
-  std::uint32_t word = cell.word.load(std::memory_order_acquire);
-  if ((word & kWaiterState) != kWaiting) {
-    return false;
-  }
+bool notify_cell(ConditionObject& object, LockObject& held, WaiterCell& cell) noexcept {
   static_cast<void>(sync::meet_at(object.cpus));
   const memory::ArmedWake armed;
-  if (!cell.word.compare_exchange_strong(word, kNotified | (word & kWaiterTag))) {
-    return false;  // it gave up
+  std::uint32_t word = cell.word.load(std::memory_order_acquire);
+  do {
+    if (!is_waiting(word)) {
+      return false;  // it gave up
+    }
+  } while (!cell.word.compare_exchange_weak(word, kNotified | (word & kWaiterTag)));
+  if ((word & kWaiterState) == kAsleep) {
+    sync::wake_at_release(held, cell.word);
   }
-  memory::word_wake(cell.word, 1);
   return true;
 }
 
@@ -231,7 +242,7 @@ bool Condition::wait(Deadline until) {
   const std::uint32_t nested = held.lock.nested.load(std::memory_order_relaxed);
   held.lock.nested.store(0, std::memory_order_relaxed);
   const sync::OnDeath policy = sync::policy_of(held);
-  static_cast<void>(sync::lock_release(held.lock, me, policy, sync::Releaser::owner));
+  static_cast<void>(sync::release_word(held, me));
   const bool notified = sleep_in(object, cell, me, until);
   static_cast<void>(
       sync::taken_or_throw(sync::lock_acquire(held.lock, me, Deadline::never(), policy)));
@@ -241,7 +252,7 @@ bool Condition::wait(Deadline until) {
 
 int Condition::notify(int n) {
   ConditionObject& object = object_of(ref_);
-  static_cast<void>(held_lock(lock_, memory::this_thread()));
+  LockObject& held = held_lock(lock_, memory::this_thread());
   int woken = 0;
   while (woken < n) {
     // Tickets wrap; they are compared by their distance from the next one.
@@ -259,17 +270,17 @@ int Condition::notify(int n) {
     if (oldest == nullptr) {
       break;
     }
-    woken += notify_cell(object, *oldest) ? 1 : 0;
+    woken += notify_cell(object, held, *oldest) ? 1 : 0;
   }
   return woken;
 }
 
 int Condition::notify_all() {
   ConditionObject& object = object_of(ref_);
-  static_cast<void>(held_lock(lock_, memory::this_thread()));
+  LockObject& held = held_lock(lock_, memory::this_thread());
   int woken = 0;
   static_cast<void>(find_cell(object, [&](WaiterCell& cell) {
-    woken += waits(cell) && notify_cell(object, cell) ? 1 : 0;
+    woken += waits(cell) && notify_cell(object, held, cell) ? 1 : 0;
     return false;
   }));
   return woken;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sync/lock_object.hpp"
 
+#include <array>
+#include <cstddef>
 #include <limits>
 
 #include "mp/base/contract.hpp"
 #include "mp/errors/error.hpp"
 
+#include "memory/gate.hpp"
 #include "memory/threads.hpp"
 
 namespace mp::sync {
@@ -16,7 +19,35 @@ bool is_recursive(const layout::LockObject& object) noexcept {
   return (object.flags.load(std::memory_order_relaxed) & layout::kLockRecursive) != 0;
 }
 
+// Who is to be woken when this thread releases an RLock.
+struct Owed {
+  std::array<const layout::Word*, 16> words;
+  std::size_t count;
+};
+constinit thread_local Owed owed{};
+
 }  // namespace
+
+void wake_at_release(const layout::LockObject& object, const layout::Word& word) noexcept {
+  if (!is_recursive(object) || owed.count == owed.words.size()) {
+    memory::word_wake(word, 1);
+    return;
+  }
+  owed.words[owed.count++] = &word;
+}
+
+Released release_word(layout::LockObject& object, memory::ThreadTag me) noexcept {
+  const Releaser who = is_recursive(object) ? Releaser::owner : Releaser::anyone;
+  if (owed.count == 0) [[likely]] {
+    return lock_release(object.lock, me, policy_of(object), who);
+  }
+  const memory::ArmedWake armed;
+  const Released result = lock_release(object.lock, me, policy_of(object), who);
+  while (result == Released::yes && owed.count != 0) {
+    memory::word_wake(*owed.words[--owed.count], 1);
+  }
+  return result;
+}
 
 bool acquire_object(layout::LockObject& object, Deadline until) {
   const memory::ThreadTag me = memory::this_thread();
@@ -40,8 +71,7 @@ void release_object(layout::LockObject& object) {
     object.lock.nested.store(nested - 1, std::memory_order_relaxed);
     return;
   }
-  released_or_throw(lock_release(object.lock, me, policy_of(object),
-                                 is_recursive(object) ? Releaser::owner : Releaser::anyone));
+  released_or_throw(release_word(object, me));
 }
 
 void throw_moved_from() {

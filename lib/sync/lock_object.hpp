@@ -22,6 +22,15 @@ namespace mp::sync {
 bool acquire_object(layout::LockObject& object, Deadline until);
 void release_object(layout::LockObject& object);
 
+// Releases the word of a lock, whichever it is, and does what wake_at_release left to do.
+Released release_word(layout::LockObject& object, memory::ThreadTag me) noexcept;
+
+// This thread holds `object` and has made true what somebody waits for who sleeps on `word`, and
+// who will need the lock. Woken at once it would, on the same CPU, push this thread aside only to
+// find the lock taken. So it is woken when an RLock is released, which nobody but this thread can
+// do. The sleeper sleeps in slices in any case, which covers a notifier that never gets so far.
+void wake_at_release(const layout::LockObject& object, const layout::Word& word) noexcept;
+
 [[nodiscard]] inline bool taken_or_throw(Taken result) {
   if (result == Taken::owner_died) {
     throw_owner_died();

@@ -54,7 +54,7 @@ bool try_counted(layout::Word& word, std::uint32_t slept) noexcept {
   return false;
 }
 
-[[gnu::noinline]] bool acquire_counted(SemaphoreObject& object, Deadline until) noexcept {
+bool acquire_counted(SemaphoreObject& object, Deadline until) noexcept {
   layout::Word& word = object.word;
   std::optional<memory::ArmedWake> armed;
   memory::Waiting waiting{spinner_of(object)};
@@ -102,7 +102,7 @@ bool release_quickly(layout::Word& word, std::int64_t n) noexcept {
                                               std::memory_order_release, std::memory_order_relaxed);
 }
 
-[[gnu::noinline]] void release_counted(SemaphoreObject& object, std::uint32_t n) {
+void release_counted(SemaphoreObject& object, std::uint32_t n) {
   layout::Word& word = object.word;
   std::uint32_t seen = word.load(std::memory_order_relaxed);
   for (;;) {
@@ -172,7 +172,7 @@ void give_back_from_the_dead(SemaphoreObject& object) noexcept {
   }
 }
 
-[[gnu::noinline]] bool wait_for_owned(SemaphoreObject& object, Deadline until) {
+bool wait_for_owned(SemaphoreObject& object, Deadline until) {
   const ProcessId me = memory::this_process();
   const auto take = [&] { return change_cell(object, 0, me); };
   give_back_from_the_dead(object);
@@ -233,6 +233,20 @@ void release_owned(SemaphoreObject& object, std::uint32_t n) {
   }
 }
 
+// The long ways stand apart: they would make the short ones save registers.
+[[gnu::noinline]] bool acquire_slowly(SemaphoreObject& object, Deadline until) {
+  return object.owned != 0 ? acquire_owned(object, until) : acquire_counted(object, until);
+}
+
+[[gnu::noinline]] void release_slowly(SemaphoreObject& object, std::int64_t n) {
+  MP_EXPECTS(n > 0, "a semaphore cannot be released fewer than 1 time");
+  if (n > kSemaphorePermits) {
+    throw OverRelease{"the semaphore would have more than 2^31 - 1 permits"};
+  }
+  const auto permits = static_cast<std::uint32_t>(n);
+  object.owned != 0 ? release_owned(object, permits) : release_counted(object, permits);
+}
+
 SemaphoreObject& object_of(const detail::ObjectRef& ref) {
   if (!ref) [[unlikely]] {
     sync::throw_moved_from();
@@ -289,7 +303,7 @@ bool SemaphoreHandle::acquire(Deadline until) {
   if (try_counted(object.word, 0)) [[likely]] {
     return true;
   }
-  return is_owned(object) ? acquire_owned(object, until) : acquire_counted(object, until);
+  return acquire_slowly(object, until);
 }
 
 void SemaphoreHandle::release(std::int64_t n) {
@@ -297,12 +311,7 @@ void SemaphoreHandle::release(std::int64_t n) {
   if (release_quickly(object.word, n)) [[likely]] {
     return;
   }
-  MP_EXPECTS(n > 0, "a semaphore cannot be released fewer than 1 time");
-  if (n > kMost) {
-    throw OverRelease{"the semaphore would have more than 2^31 - 1 permits"};
-  }
-  const auto permits = static_cast<std::uint32_t>(n);
-  is_owned(object) ? release_owned(object, permits) : release_counted(object, permits);
+  release_slowly(object, n);
 }
 
 int SemaphoreHandle::get_value() const {

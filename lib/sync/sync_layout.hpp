@@ -45,6 +45,7 @@ struct WaiterCell {
 };
 inline constexpr std::uint32_t kWaiting = 1u << 30;
 inline constexpr std::uint32_t kNotified = 2u << 30;
+inline constexpr std::uint32_t kAsleep = 3u << 30;  // waiting, and to be woken by a system call
 inline constexpr std::uint32_t kWaiterState = 3u << 30;
 inline constexpr std::uint32_t kWaiterTag = kWaiting - 1;
 
