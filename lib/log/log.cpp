@@ -6,8 +6,8 @@
 // write(2), past stdio. spdlog's logger has no lock of its own as long as it has no backtrace and
 // has an error handler; its sinks have, and so the sink is ours.
 //
-// The process's name is the head of a list whose nodes are never freed: a reader may still hold
-// the old name while another is set. A process is named once or twice in its life.
+// The process's name belongs to whoever sets it, and is never freed: a reader may still hold the old
+// one while another is set.
 #include "log/log.hpp"
 
 #include <algorithm>
@@ -27,12 +27,7 @@ namespace log {
 
 namespace {
 
-struct Name {
-  std::string text;
-  const Name* before;
-};
-
-constinit std::atomic<const Name*> current_name{nullptr};
+constinit std::atomic<const std::string*> current_name{nullptr};
 constinit std::atomic<LogLevel> current_level{LogLevel::notset};
 constinit std::atomic<bool> stderr_wanted{false};
 
@@ -131,24 +126,22 @@ Settings settings() noexcept {
 }
 
 void apply(Settings settings) noexcept {
-  current_level.store(settings.level);
-  stderr_wanted.store(settings.to_stderr);
+  // A forked child has them already; a store would copy a page.
+  if (current_level.load() != settings.level) {
+    current_level.store(settings.level);
+  }
+  if (stderr_wanted.load() != settings.to_stderr) {
+    stderr_wanted.store(settings.to_stderr);
+  }
 }
 
 std::string_view process_name() noexcept {
-  const Name* name = current_name.load(std::memory_order_acquire);  // pairs with set_process_name
-  return name == nullptr ? std::string_view{"MainProcess"} : std::string_view{name->text};
+  const std::string* name = current_name.load(std::memory_order_acquire);  // set_process_name's
+  return name == nullptr ? std::string_view{"MainProcess"} : *name;
 }
 
-void set_process_name(std::string_view name) {
-  if (name == process_name()) {
-    return;
-  }
-  auto fresh = std::make_unique<Name>(Name{std::string{name}, current_name.load()});
-  while (
-      !current_name.compare_exchange_weak(fresh->before, fresh.get(), std::memory_order_release)) {
-  }
-  (void)fresh.release();
+void set_process_name(const std::string* name) noexcept {
+  current_name.store(name, std::memory_order_release);
 }
 
 }  // namespace log

@@ -2,6 +2,7 @@
 // log/log.hpp — what the floors that make processes tell the logger.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "mp/log.hpp"
@@ -19,7 +20,7 @@ void apply(Settings settings) noexcept;
 
 // The name that lines bear: "MainProcess" until it is set. The view stays good for ever.
 [[nodiscard]] std::string_view process_name() noexcept;
-// Throws: std::bad_alloc.
-void set_process_name(std::string_view name);
+// `*name` has to stay as it is for ever.
+void set_process_name(const std::string* name) noexcept;
 
 }  // namespace mp::log

@@ -2,6 +2,7 @@
 #include "os/signal.hpp"
 
 #include <csignal>
+#include <cstring>
 
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -17,24 +18,21 @@ static_assert(kSigInt == SIGINT && kSigAbort == SIGABRT && kSigKill == SIGKILL &
               kSigPipe == SIGPIPE && kSigTerm == SIGTERM && kSigChild == SIGCHLD &&
               kSigContinue == SIGCONT && kSigStop == SIGSTOP);
 
+// A sigset_t begins with the kernel's own set of signals, one bit each. Through sigaddset, a call for
+// each of 64, a forked child would also fault in a page of libc that it has no other use for.
+static_assert(sizeof(sigset_t) >= sizeof(SignalSet));
+
 sigset_t to_sigset(SignalSet signals) noexcept {
-  sigset_t set;
-  sigemptyset(&set);
-  for (int signal = 1; signal <= 64; ++signal) {
-    if ((signals & signal_bit(signal)) != 0) {
-      sigaddset(&set, signal);  // libc refuses the two it uses itself, rightly
-    }
-  }
+  // libc uses the two before the first of SIGRTMIN itself, and nobody else may block them.
+  const SignalSet ours = signals & ~(signal_bit(32) | signal_bit(33));
+  sigset_t set{};
+  std::memcpy(&set, &ours, sizeof ours);
   return set;
 }
 
 SignalSet from_sigset(const sigset_t& set) noexcept {
   SignalSet signals = 0;
-  for (int signal = 1; signal <= 64; ++signal) {
-    if (sigismember(&set, signal) == 1) {
-      signals |= signal_bit(signal);
-    }
-  }
+  std::memcpy(&signals, &set, sizeof signals);
   return signals;
 }
 
@@ -45,7 +43,6 @@ SignalHandler install(int signal, SignalHandler handler, int flags) {
   struct sigaction before {};
   wanted.sa_handler = handler;
   wanted.sa_flags = flags;
-  sigemptyset(&wanted.sa_mask);
   check(call(Sys::sigaction, [&] { return ::sigaction(signal, &wanted, &before); }));
   return before.sa_handler;
 }
@@ -57,16 +54,14 @@ int realtime_signal(int n) noexcept {
 }
 
 SignalSet signal_mask() noexcept {
-  sigset_t now;
-  sigemptyset(&now);
+  sigset_t now{};
   (void)call_status(Sys::sigmask, [&] { return ::pthread_sigmask(SIG_SETMASK, nullptr, &now); });
   return from_sigset(now);
 }
 
 SignalSet set_signal_mask(SignalSet blocked) noexcept {
   const sigset_t wanted = to_sigset(blocked);
-  sigset_t before;
-  sigemptyset(&before);
+  sigset_t before{};
   (void)call_status(Sys::sigmask, [&] { return ::pthread_sigmask(SIG_SETMASK, &wanted, &before); });
   return from_sigset(before);
 }

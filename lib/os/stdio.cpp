@@ -19,8 +19,12 @@ namespace mp::os {
 
 namespace {
 
-// Flushes a stream unless another thread is using it; whether it did.
+// Flushes a stream unless another thread is using it; whether nothing is left in it. One that holds
+// nothing is only looked at: taking its lock would copy its page after every fork.
 bool try_flush(std::FILE* stream) noexcept {
+  if (::__fpending(stream) == 0) {
+    return true;
+  }
   if (::ftrylockfile(stream) != 0) {
     return false;
   }
@@ -56,8 +60,11 @@ bool flush_output() noexcept {
 }
 
 void drop_inherited_output() noexcept {
-  ::__fpurge(stdout);
-  ::__fpurge(stderr);
+  for (std::FILE* stream : {stdout, stderr}) {
+    if (::__fpending(stream) != 0) {
+      ::__fpurge(stream);
+    }
+  }
 }
 
 void detach_stdin() {

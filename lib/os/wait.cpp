@@ -59,7 +59,7 @@ Exit wait_child(int pid, int pidfd, Deadline until) {
     return reap(pid, pidfd, 0);
   }
   if (pidfd >= 0) {
-    if (!wait_readable(pidfd, until)) {
+    if (until != Deadline::now() && !wait_readable(pidfd, until)) {
       return {Exit::State::running};
     }
     return reap(pid, pidfd, WNOHANG);

@@ -127,7 +127,8 @@ std::shared_ptr<ChildProcess> born(const Identity& identity, Entered& entered, o
 std::shared_ptr<ChildProcess> fork_child(ChildSpec spec) {
   warn_of_threads();
   Entered entered;
-  Identity identity = child_identity(spec);
+  std::unique_ptr<const KeptIdentity> kept = keep(child_identity(spec));
+  const Identity& identity = kept->identity;
   memory::Message message;
   if (!spec.body) {
     message = make_start_message(identity, spec.call.bytes(), spec.objects);
@@ -144,7 +145,7 @@ std::shared_ptr<ChildProcess> fork_child(ChildSpec spec) {
     if (child.pid == 0) {
       os::set_signal_mask(block.before());
       if (spec.body) {
-        run_forked(entered.id(), message.id(), std::move(identity), spec.body);
+        run_forked(entered.id(), message.id(), std::move(kept), spec.body);
       }
       run_message(entered.id(), message.id(), Origin::copy);
     }

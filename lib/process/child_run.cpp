@@ -69,7 +69,8 @@ class HeldCarrier final : public Carrier {
 
 // What every child does first. From here on it has its name, dies with its parent, and ends in
 // order also when somebody calls exit().
-void settle(Identity identity, Origin origin) {
+void settle(std::unique_ptr<const KeptIdentity> kept, Origin origin) {
+  const Identity& identity = kept->identity;
   if (origin == Origin::copy) {
     forget_inherited();
     os::drop_inherited_output();
@@ -85,7 +86,7 @@ void settle(Identity identity, Origin origin) {
   }
   // A zygote was made before; what was set since then it does not know.
   log::apply({static_cast<LogLevel>(identity.log_level), identity.log_to_stderr});
-  set_identity(std::move(identity));
+  set_identity(std::move(kept));
   if (origin == Origin::copy) {
     run_after_fork_hooks();
   }
@@ -96,7 +97,7 @@ int run_encoded(ByteView call, std::vector<ObjectRef> objects) {
   HeldCarrier carrier{std::move(objects)};
   Reader in{call, &carrier};
   Writer out;
-  const Identity self = identity();
+  const Identity& self = identity();
   const ExceptionOrigin origin{.process_name = self.name, .pid = os::pid(), .stack = {}};
   CallFrame frame{in, out, origin};
   frame.decoded = [](void* c) { static_cast<HeldCarrier*>(c)->let_go(); };
@@ -116,7 +117,8 @@ memory::Message make_start_message(const Identity& identity, ByteView call,
   return message;
 }
 
-void run_forked(memory::ProcessId self, memory::BlockId message, Identity identity,
+void run_forked(memory::ProcessId self, memory::BlockId message,
+                std::unique_ptr<const KeptIdentity> identity,
                 const std::function<void()>& body) noexcept {
   int code = kBroken;
   try {
@@ -161,7 +163,7 @@ void run_message(memory::ProcessId self, memory::BlockId block, Origin origin) n
         }
         os::set_signal_mask(os::signal_mask() & ~os::signal_bit(os::kSigInt));
       }
-      settle(std::move(record.identity), origin);
+      settle(keep(std::move(record.identity)), origin);
     }
     code = run_encoded(call, std::move(objects));
   } catch (const std::exception& error) {

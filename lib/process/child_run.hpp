@@ -5,8 +5,10 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "process/child_process.hpp"
+#include "process/identity.hpp"
 
 namespace mp::process {
 
@@ -17,7 +19,8 @@ enum class Origin : std::uint8_t {
 };
 
 // A child under fork: takes over the objects of `message` (0: none), then runs `body`.
-[[noreturn]] void run_forked(memory::ProcessId self, memory::BlockId message, Identity identity,
+[[noreturn]] void run_forked(memory::ProcessId self, memory::BlockId message,
+                             std::unique_ptr<const KeptIdentity> identity,
                              const std::function<void()>& body) noexcept;
 
 // A child whose identity and call are in `message`.

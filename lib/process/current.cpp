@@ -30,7 +30,7 @@ bool CurrentProcess::daemon() const noexcept {
   return process::identity().daemon;
 }
 std::string CurrentProcess::authkey() const {
-  return process::identity().authkey;
+  return process::authkey();
 }
 void CurrentProcess::set_name(std::string name) {
   process::set_name(std::move(name));

@@ -39,6 +39,8 @@ Registry& registry() {  // guarded by mutex
   static auto* all = new Registry;
   return *all;
 }
+// Made when the program is loaded, or every forked child would make its own.
+[[maybe_unused]] const Registry& made_at_load = registry();
 
 // Takes the function out of an entry, if it is still there and ours.
 std::function<void()> take(Finalize::Entry& entry) {

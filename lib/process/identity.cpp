@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "process/identity.hpp"
 
+#include <atomic>
+#include <memory>
 #include <mutex>
 #include <openssl/rand.h>
 #include <utility>
@@ -18,54 +20,79 @@ namespace {
 
 constexpr std::size_t kKeySize = 32;
 
-memory::ForkMutex mutex{20};
-int children = 0;  // numbered so far; guarded by mutex
+memory::ForkMutex mutex{20};  // of those who write
+int children = 0;             // numbered so far; guarded by mutex
 
-Identity& own() {  // guarded by mutex
-  static auto* identity = new Identity{.name = "MainProcess"};
-  return *identity;
+std::atomic<const KeptIdentity*>& current() noexcept {
+  static const KeptIdentity main{{.name = "MainProcess"}, nullptr};
+  static constinit std::atomic<const KeptIdentity*> kept{nullptr};
+  if (kept.load(std::memory_order_relaxed) == nullptr) {
+    const KeptIdentity* none = nullptr;
+    kept.compare_exchange_strong(none, &main);
+  }
+  return kept;
 }
 
-std::string& key() {  // guarded by mutex
-  std::string& authkey = own().authkey;
-  if (authkey.empty()) {
-    authkey.resize(kKeySize);
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(authkey.data()), kKeySize) != 1) {
+void publish(std::unique_ptr<const KeptIdentity> next) noexcept {
+  log::set_process_name(&next->identity.name);
+  current().store(next.release(), std::memory_order_release);  // pairs with identity()
+}
+
+// Under the mutex.
+template <class How>
+void change(How&& how) {
+  Identity next = identity();
+  how(next);
+  publish(keep(std::move(next)));
+}
+
+// Under the mutex.
+const std::string& key() {
+  if (identity().authkey.empty()) {
+    std::string fresh(kKeySize, '\0');
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(fresh.data()), kKeySize) != 1) {
       throw Error{make_error_code(std::errc::io_error), "no random bytes for the key can be had"};
     }
+    change([&](Identity& self) { self.authkey = std::move(fresh); });
   }
-  return authkey;
+  return identity().authkey;
 }
 
 }  // namespace
 
-Identity identity() {
-  const std::lock_guard hold{mutex};
-  key();
-  return own();
+const Identity& identity() noexcept {
+  return current().load(std::memory_order_acquire)->identity;
 }
 
-void set_identity(Identity identity) {
+const std::string& authkey() {
   const std::lock_guard hold{mutex};
-  log::set_process_name(identity.name);
-  own() = std::move(identity);
+  return key();
+}
+
+std::unique_ptr<const KeptIdentity> keep(Identity identity) {
+  return std::make_unique<const KeptIdentity>(
+      KeptIdentity{std::move(identity), current().load(std::memory_order_acquire)});
+}
+
+void set_identity(std::unique_ptr<const KeptIdentity> identity) noexcept {
+  const std::lock_guard hold{mutex};
+  publish(std::move(identity));
   children = 0;
 }
 
 void set_name(std::string name) {
   const std::lock_guard hold{mutex};
-  log::set_process_name(name);
-  own().name = std::move(name);
+  change([&](Identity& self) { self.name = std::move(name); });
 }
 
 void set_authkey(std::string authkey) {
   const std::lock_guard hold{mutex};
-  own().authkey = std::move(authkey);
+  change([&](Identity& self) { self.authkey = std::move(authkey); });
 }
 
 ChildNumber next_child_number() {
   const std::lock_guard hold{mutex};
-  ChildNumber number{.path = own().path, .name = "Process-"};
+  ChildNumber number{.path = identity().path, .name = "Process-"};
   number.path.push_back(++children);
   for (std::size_t i = 0; i < number.path.size(); ++i) {
     number.name += (i == 0 ? "" : ":") + std::to_string(number.path[i]);
@@ -81,8 +108,8 @@ Identity child_identity(const ChildSpec& spec) {
   const std::lock_guard hold{mutex};
   return {.name = spec.name.empty() ? number.name : spec.name,
           .parent_pid = os::pid(),
-          .parent_name = own().name,
-          .daemon = spec.daemon.value_or(own().daemon),
+          .parent_name = identity().name,
+          .daemon = spec.daemon.value_or(identity().daemon),
           .path = spec.path.empty() ? std::move(number.path) : spec.path,
           .authkey = spec.authkey ? *spec.authkey : key(),
           .start_method = fixed_start_method(),

@@ -275,7 +275,7 @@ bool ProcessState::daemon() {
 std::string ProcessState::authkey() {
   const std::lock_guard hold{mutex_};
   expect_open();
-  return authkey_ ? *authkey_ : process::identity().authkey;
+  return authkey_ ? *authkey_ : process::authkey();
 }
 
 void ProcessState::set_name(std::string name) {

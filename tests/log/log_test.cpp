@@ -20,6 +20,13 @@ namespace {
 
 using testing::HasSubstr;
 
+// A name that is set has to stay for ever.
+const std::string kNumbered = "Process-1:2";
+const std::string kBraced = "other {} %v";
+const std::string kOne = "one";
+const std::string kTwo = "two";
+const std::string kChild = "child";
+
 // Runs `body` in a child, whose logger is as new, and returns what it wrote to stderr.
 std::string logged_by(const std::function<void()>& body) {
   std::array<int, 2> ends{};
@@ -115,9 +122,9 @@ TEST(Log, WritesNoLineTwiceWhenItIsSentToStderrTwice) {
 TEST(Log, BearsTheProcessesName) {
   EXPECT_EQ(logged_by([] {
               EXPECT_EQ(log::process_name(), "MainProcess");
-              log::set_process_name("Process-1:2");
+              log::set_process_name(&kNumbered);
               const std::string_view before = log::process_name();
-              log::set_process_name("other {} %v");
+              log::set_process_name(&kBraced);
               EXPECT_EQ(before, "Process-1:2");
               get_logger().error("text {} %v %d");
             }),
@@ -173,15 +180,15 @@ TEST(Log, WorksInAChildForkedWhileOtherThreadsLog) {
     for (int i = 0; i != 3; ++i) {
       loggers.emplace_back([&] {
         while (!stop) {
-          log::set_process_name("one");
+          log::set_process_name(&kOne);
           get_logger().info("parent");
-          log::set_process_name("two");
+          log::set_process_name(&kTwo);
         }
       });
     }
     for (int i = 0; i != 100; ++i) {
       EXPECT_EQ(test::in_child([] {
-                  log::set_process_name("child");
+                  log::set_process_name(&kChild);
                   get_logger().info("alive");
                 }),
                 test::exited(0));
