@@ -8,3 +8,4 @@
 #include "mp/pool/options.hpp"
 #include "mp/pool/pool.hpp"
 #include "mp/pool/raw_pool.hpp"
+#include "mp/pool/this_task.hpp"

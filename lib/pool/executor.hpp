@@ -2,7 +2,7 @@
 // pool/executor.hpp — what a pool needs of whoever runs its tasks.
 //
 // The front (RawPool, Pool) knows calls and results; an Executor gets the calls run. The workers of
-// this machine are the first; what runs tasks elsewhere stands behind the same five verbs.
+// this machine are the first; what runs tasks elsewhere stands behind the same verbs.
 //
 // Threads: all members may be called from any thread.
 #pragma once
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "mp/base/deadline.hpp"
+#include "mp/pool/options.hpp"
 #include "mp/pool/raw_result.hpp"
 #include "mp/process/raw_call.hpp"
 
@@ -21,6 +22,7 @@ struct Task {
   RawCall call;
   std::vector<std::uint64_t> objects;  // shared objects that the call refers to
   std::shared_ptr<RawResult> result;
+  TaskRules rules;
 };
 
 class Executor {
@@ -31,7 +33,8 @@ class Executor {
   virtual void submit(Task task) = 0;
   // Gets tasks finished until `enough` says so or the deadline passes; returns the former.
   virtual bool wait(const std::function<bool()>& enough, Deadline until) = 0;
-  // Fails the task with Cancelled if it has not begun. Returns whether it did.
+  // Makes the task fail with Cancelled, unless it has ended: at once when it has not begun, and
+  // otherwise when it has stopped or its worker is dead. Returns whether it will fail so.
   virtual bool cancel(RawResult& result) = 0;
   // How many tasks may run at once.
   [[nodiscard]] virtual int width() const = 0;

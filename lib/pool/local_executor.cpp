@@ -95,6 +95,7 @@ class LocalExecutor final : public Executor {
       return;
     }
     table_.add(std::move(task));
+    tend_in_time();
     callbacks_due_ += ResultAccess::has_callback(*result) ? 1 : 0;
     call_collector_if_needed();
   }
@@ -123,13 +124,14 @@ class LocalExecutor final : public Executor {
 
   bool cancel(RawResult& result) override {
     const std::lock_guard hold{mutex_};
-    const std::shared_ptr<RawResult> taken = table_.take_back(result);
-    if (taken == nullptr) {
-      return false;
-    }
-    ResultAccess::set_failure(*taken, std::make_exception_ptr(Cancelled{}));
-    finish_one(taken);
-    return true;
+    Finished finished;
+    std::vector<TaskTable::Sentence> sentences;
+    const auto how = table_.cancel(result, finished, sentences);
+    carry_out(sentences);
+    tend_in_time();
+    settle(finished);
+    tell_leader();
+    return how != TaskTable::Cancelling::too_late;
   }
 
   int width() const override { return static_cast<int>(board_.worker_count()); }
@@ -348,10 +350,39 @@ class LocalExecutor final : public Executor {
 
   // Once nothing will be posted any more, workers that find nothing may leave. Under mutex_.
   void let_workers_go() {
-    if (phase_ == Phase::closing && table_.waiting() == 0 && board_.header().closing.load() == 0) {
+    if (phase_ == Phase::closing && !table_.may_post() && board_.header().closing.load() == 0) {
       board_.header().closing.store(1);
       memory::gate_wake(board_.header().work, memory::kAll);
     }
+  }
+
+  // Kills workers whose tasks must end. Each is in a condemned task, and alive or not yet looked
+  // at.
+  void carry_out(const std::vector<TaskTable::Sentence>& sentences) {
+    for (const TaskTable::Sentence& sentence : sentences) {
+      if (const auto& worker = crew_.worker(sentence.worker)) {
+        worker->signal(os::kSigKill);
+      }
+    }
+  }
+
+  // Sees to it that the reaper is awake when the table has to be tended. Under mutex_.
+  void tend_in_time() {
+    if (table_.next_tending() < tends_at_) {
+      tends_at_ = table_.next_tending();
+      os::eventfd_signal(call_reaper_.get());
+    }
+  }
+
+  // Under mutex_.
+  void tend() {
+    if (table_.next_tending().passed()) {
+      std::vector<TaskTable::Sentence> sentences;
+      table_.tend(sentences);
+      carry_out(sentences);
+      call_collector_if_needed();
+    }
+    tends_at_ = table_.next_tending();
   }
 
   [[nodiscard]] bool is_over() const {
@@ -373,6 +404,8 @@ class LocalExecutor final : public Executor {
       places.clear();
       {
         const std::lock_guard hold{mutex_};
+        tend();
+        until = tends_at_;
         for (std::uint32_t i = 0; i < crew_.size(); ++i) {
           if (crew_.worker(i) != nullptr) {
             entries.push_back({crew_.worker(i)->pidfd(), os::kReadable});
@@ -429,7 +462,7 @@ class LocalExecutor final : public Executor {
       entry.phase.store(0);
       entry.tasks.store(0);
       replace = phase_ != Phase::terminated && !broken_ &&
-                (phase_ == Phase::open || table_.unfinished() != 0);
+                (phase_ == Phase::open || table_.has_unbegun());
       replacing_ += replace ? 1 : 0;
       settle(finished);
       tell_leader();
@@ -503,6 +536,7 @@ class LocalExecutor final : public Executor {
   std::uint32_t fruitless_ = 0;
   std::uint32_t replacing_ = 0;
   Deadline kill_at_ = Deadline::never();
+  Deadline tends_at_ = Deadline::never();  // when the reaper next tends the table
   std::condition_variable ended_;
 
   std::atomic<bool> leading_{false};

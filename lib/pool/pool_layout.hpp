@@ -24,6 +24,7 @@ enum class SlotPhase : std::uint8_t {
   running = 2,
   done = 3,
   cancelled = 4,  // taken back by the parent while it was posted
+  condemned = 5,  // its worker must end, and can commit nothing any more
 };
 
 constexpr std::uint64_t slot_state(SlotPhase phase, std::uint32_t worker, std::uint32_t sequence) {
@@ -41,12 +42,15 @@ constexpr std::uint32_t slot_sequence(std::uint64_t state) {
 }
 
 struct alignas(64) TaskSlot {
-  static constexpr std::uint32_t kInline = 224;
+  static constexpr std::uint32_t kInline = 208;
   Word64 state;
   Word64 task;    // BlockId of a message with the call, 0: the call is in `bytes`
   Word64 result;  // BlockId of a message with the outcome, 0: the outcome is in `bytes`
+  Word64 begun;   // when its worker began, CLOCK_MONOTONIC in ns; 0 before
   Word size;      // bytes in `bytes`
-  Word spare;
+  Word item;      // of a call of many items: the one at work + 1
+  Word heeds;     // 1: the task has asked whether it is to stop
+  Word stop;      // 1: it is
   std::byte bytes[kInline];
 };
 static_assert(sizeof(TaskSlot) == 256);
@@ -64,6 +68,7 @@ struct alignas(64) WorkerEntry {
   Word64 failure;                // BlockId of a message with the initializer's exception
   Word64 busy_ns;                // spent in tasks
   Word64 running;                // index of the slot it works on + 1, a hint for people
+  Gate stop;                     // its thread that waits for requests to stop sleeps here
   alignas(64) Word64 done_tail;  // entries ever written to its done ring
 };
 static_assert(sizeof(WorkerEntry) == 128);
@@ -76,10 +81,10 @@ struct alignas(64) BoardHeader {
   Word64 initializer;         // BlockId of a message with a call, 0 = none
 
   alignas(64) Word64 tail;   // entries ever posted; written by the parent alone
-  Gate work;                  // workers sleep here
+  Gate work;                 // workers sleep here
   alignas(64) Word64 head;   // hint: entries before it were claimed
   alignas(64) Gate results;  // the parent sleeps here
-  Word64 finished[16];        // a bit for each worker with entries in its done ring
+  Word64 finished[16];       // a bit for each worker with entries in its done ring
 };
 
 inline constexpr std::uint32_t kMaxWorkers = 16 * 64;

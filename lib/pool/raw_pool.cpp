@@ -36,9 +36,12 @@ void RawPool::expect_own_process() const {
 
 std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
   expect_own_process();
+  MP_EXPECTS(task.rules.retries >= 0, "a task cannot be tried less than once");
+  MP_EXPECTS(task.rules.backoff.count() >= 0 && task.rules.grace.count() >= 0,
+             "a back-off and a grace must not be negative");
   auto result = std::make_shared<RawResult>();
   ResultAccess::set_hooks(*result, std::move(task.callback), std::move(task.listener));
-  executor_->submit({std::move(task.call), std::move(task.objects), result});
+  executor_->submit({std::move(task.call), std::move(task.objects), result, task.rules});
   return result;
 }
 

@@ -25,6 +25,10 @@ struct ResultAccess {
   // Takes over a message that this process owns.
   static void set_message(RawResult& result, memory::Message message);
   static void set_failure(RawResult& result, const std::exception_ptr& error);
+  // Whether the outcome that was set is the exception of the call as a whole.
+  [[nodiscard]] static bool has_failed(const RawResult& result) noexcept {
+    return result.outcome_.empty() || result.outcome_.front() != std::byte{0};
+  }
 
   // Runs the callback, if there is one, and keeps what it throws out of the pool.
   static void run_callback(const std::shared_ptr<RawResult>& result) noexcept;

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "mp/errors/error.hpp"
+
 #include "memory/gate.hpp"
 #include "os/proc.hpp"
 #include "pool/result_access.hpp"
@@ -24,35 +26,47 @@ TaskTable::TaskTable(Board board)
 }
 
 void TaskTable::add(Task task) {
-  Waiting waiting{std::move(task), {}};
-  const Bytes& call = waiting.task.call.bytes();
-  if (call.size() > TaskSlot::kInline || !waiting.task.objects.empty()) {
-    waiting.message = memory::Message{call.size(), waiting.task.objects};
-    copy_bytes(waiting.message.payload().data(), call.data(), call.size());
-    waiting.task.call = {};
+  Job job{std::move(task), {}};
+  const Bytes& call = job.task.call.bytes();
+  if (call.size() > TaskSlot::kInline || !job.task.objects.empty()) {
+    job.message = memory::Message{call.size(), job.task.objects};
+    copy_bytes(job.message.payload().data(), call.data(), call.size());
+    static_cast<void>(job.task.call.take_bytes());
   }
   ++unfinished_;
   if (free_.empty() || !waiting_.empty()) {
-    waiting_.push_back(std::move(waiting));
+    waiting_.push_back(std::move(job));
   } else {
-    post(std::move(waiting));
+    post(std::move(job));
   }
 }
 
 // Writes a task into a free slot and commits it to the order ring.
-void TaskTable::post(Waiting waiting) {
+void TaskTable::post(Job job) {
   const std::uint32_t index = free_.back();
   free_.pop_back();
   Place& place = places_[index];
   TaskSlot& slot = board_.slot(index);
-  place.result = std::move(waiting.task.result);
-  place.message = std::move(waiting.message);
+  place.job = std::move(job);
   ++place.sequence;
-  const Bytes& call = waiting.task.call.bytes();
+  place.verdict = Verdict::none;
+  place.condemn_at = Deadline::never();
+  place.seen_running = 0;
+  const Bytes& call = place.job.task.call.bytes();
   copy_bytes(slot.bytes, call.data(), call.size());
   slot.size.store(static_cast<std::uint32_t>(call.size()), std::memory_order_relaxed);
-  slot.task.store(place.message.id(), std::memory_order_relaxed);
+  slot.task.store(place.job.message.id(), std::memory_order_relaxed);
   slot.result.store(0, std::memory_order_relaxed);
+  slot.begun.store(0, std::memory_order_relaxed);
+  slot.item.store(0, std::memory_order_relaxed);
+  slot.heeds.store(0, std::memory_order_relaxed);
+  slot.stop.store(0, std::memory_order_relaxed);
+  repeatable_ += may_repeat(place.job) ? 1 : 0;
+  if (place.has_limit()) {
+    ++timed_;
+    // T1: it cannot have lasted too long before this.
+    tend_at_ = std::min(tend_at_, from_now(place.job.task.rules.timeout));
+  }
   slot.state.store(layout::slot_state(SlotPhase::posted, 0, place.sequence),
                    std::memory_order_release);
   layout::BoardHeader& header = board_.header();
@@ -71,13 +85,14 @@ void TaskTable::post_waiting() {
   while (!waiting_.empty() && !free_.empty() &&
          header.tail.load(std::memory_order_relaxed) - header.head.load() <
              2 * std::uint64_t{board_.slot_count()} - 1) {
-    post(std::move(waiting_.front()));
+    Job next = std::move(waiting_.front());
     waiting_.pop_front();
+    post(std::move(next));
   }
 }
 
-// Frees the slot and returns the result that belongs to it.
-std::shared_ptr<RawResult> TaskTable::clear(std::uint32_t index) {
+// Frees the slot and returns what was in it.
+TaskTable::Job TaskTable::clear(std::uint32_t index) {
   Place& place = places_[index];
   TaskSlot& slot = board_.slot(index);
   // A result block that is still here was not taken: its worker was killed before it was done.
@@ -87,15 +102,44 @@ std::shared_ptr<RawResult> TaskTable::clear(std::uint32_t index) {
   slot.task.store(0, std::memory_order_relaxed);
   slot.state.store(layout::slot_state(SlotPhase::empty, 0, place.sequence),
                    std::memory_order_release);
-  place.message = {};
   free_.push_back(index);
+  repeatable_ -= may_repeat(place.job) ? 1 : 0;
+  timed_ -= place.has_limit() || place.verdict == Verdict::cancelled ? 1 : 0;
+  return std::exchange(place.job, {});
+}
+
+void TaskTable::finish(Job job, Finished& finished) {
   --unfinished_;
-  return std::exchange(place.result, nullptr);
+  finished.push_back(std::move(job.task.result));
+}
+
+void TaskTable::fail(Job job, const std::exception_ptr& why, Finished& finished) {
+  ResultAccess::set_failure(*job.task.result, why);
+  finish(std::move(job), finished);
+}
+
+// The job was begun and came to nothing.
+void TaskTable::try_again(Job job) {
+  const TaskRules& rules = job.task.rules;
+  const int doublings = std::min(job.attempts, 20);
+  ++job.attempts;
+  if (rules.backoff.count() == 0) {
+    waiting_.push_front(std::move(job));
+  } else {
+    job.not_before = Deadline{rules.backoff * (1LL << doublings)};
+    tend_at_ = std::min(tend_at_, job.not_before);
+    resting_.push_back(std::move(job));
+  }
 }
 
 void TaskTable::take_outcome(std::uint32_t index, Finished& finished) {
-  RawResult& result = *places_[index].result;
+  Place& place = places_[index];
+  RawResult& result = *place.job.task.result;
   TaskSlot& slot = board_.slot(index);
+  if (place.verdict == Verdict::cancelled) {
+    fail(clear(index), std::make_exception_ptr(Cancelled{}), finished);
+    return;
+  }
   try {
     const memory::BlockId block = slot.result.load(std::memory_order_relaxed);
     if (block != 0 && memory::take_block(block)) {
@@ -109,7 +153,12 @@ void TaskTable::take_outcome(std::uint32_t index, Finished& finished) {
   } catch (const std::exception&) {
     ResultAccess::set_failure(result, std::current_exception());
   }
-  finished.push_back(clear(index));
+  if (place.job.task.rules.retry_exceptions && may_repeat(place.job) &&
+      ResultAccess::has_failed(result)) {
+    try_again(clear(index));
+  } else {
+    finish(clear(index), finished);
+  }
 }
 
 void TaskTable::drain(std::uint32_t worker, Finished& finished) {
@@ -122,7 +171,7 @@ void TaskTable::drain(std::uint32_t worker, Finished& finished) {
     const std::uint64_t entry = board_.done(worker, head).load(std::memory_order_acquire);
     const auto index = static_cast<std::uint32_t>(entry);
     const auto sequence = static_cast<std::uint32_t>(entry >> 32);
-    if (index < board_.slot_count() && places_[index].result != nullptr &&
+    if (index < board_.slot_count() && places_[index].is_used() &&
         places_[index].sequence == sequence &&
         board_.slot(index).state.load() == layout::slot_state(SlotPhase::done, worker, sequence)) {
       take_outcome(index, finished);
@@ -151,67 +200,62 @@ void TaskTable::judge(std::uint32_t worker, const std::exception_ptr& why, Finis
   drain(worker, finished);
   for (std::uint32_t index = 0; index < board_.slot_count(); ++index) {
     const Place& place = places_[index];
-    if (place.result == nullptr) {
+    if (!place.is_used()) {
       continue;
     }
     const std::uint64_t state = board_.slot(index).state.load();
     if (state == layout::slot_state(SlotPhase::done, worker, place.sequence)) {
       take_outcome(index, finished);
-    } else if (state == layout::slot_state(SlotPhase::running, worker, place.sequence)) {
-      ResultAccess::set_failure(*place.result, why);
-      finished.push_back(clear(index));
+    } else if (state == layout::slot_state(SlotPhase::running, worker, place.sequence) ||
+               state == layout::slot_state(SlotPhase::condemned, worker, place.sequence)) {
+      const Verdict verdict = place.verdict;
+      Job job = clear(index);
+      if (verdict == Verdict::cancelled) {
+        fail(std::move(job), std::make_exception_ptr(Cancelled{}), finished);
+      } else if (may_repeat(job)) {
+        try_again(std::move(job));
+      } else if (verdict == Verdict::timed_out) {
+        fail(std::move(job), std::make_exception_ptr(TaskTimeout{}), finished);
+      } else {
+        fail(std::move(job), why, finished);
+      }
     }
   }
   post_waiting();
 }
 
+void TaskTable::fail_all(const std::exception_ptr& why, Finished& finished) {
+  for (std::uint32_t index = 0; index < board_.slot_count(); ++index) {
+    if (places_[index].is_used()) {
+      fail(clear(index), why, finished);
+    }
+  }
+  for (Job& job : std::exchange(waiting_, {})) {
+    fail(std::move(job), why, finished);
+  }
+  for (Job& job : std::exchange(resting_, {})) {
+    fail(std::move(job), why, finished);
+  }
+}
+
+bool TaskTable::has_unbegun() const noexcept {
+  return may_post() || std::ranges::any_of(places_, [&](const Place& place) {
+           const auto index = static_cast<std::uint32_t>(&place - places_.data());
+           return place.is_used() &&
+                  layout::slot_phase(board_.slot(index).state.load()) == SlotPhase::posted;
+         });
+}
+
 bool TaskTable::is_in_task(std::uint32_t worker) const noexcept {
   for (std::uint32_t index = 0; index < board_.slot_count(); ++index) {
-    if (places_[index].result != nullptr &&
-        board_.slot(index).state.load() ==
-            layout::slot_state(SlotPhase::running, worker, places_[index].sequence)) {
+    const std::uint64_t state = board_.slot(index).state.load();
+    if (places_[index].is_used() && layout::slot_worker(state) == worker &&
+        (layout::slot_phase(state) == SlotPhase::running ||
+         layout::slot_phase(state) == SlotPhase::condemned)) {
       return true;
     }
   }
   return false;
-}
-
-std::shared_ptr<RawResult> TaskTable::take_back(const RawResult& result) {
-  for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
-    if (it->task.result.get() == &result) {
-      auto taken = std::move(it->task.result);
-      waiting_.erase(it);
-      --unfinished_;
-      return taken;
-    }
-  }
-  for (std::uint32_t index = 0; index < board_.slot_count(); ++index) {
-    const Place& place = places_[index];
-    if (place.result.get() != &result) {
-      continue;
-    }
-    std::uint64_t posted = layout::slot_state(SlotPhase::posted, 0, place.sequence);
-    if (!board_.slot(index).state.compare_exchange_strong(
-            posted, layout::slot_state(SlotPhase::cancelled, 0, place.sequence))) {
-      return nullptr;  // somebody has begun
-    }
-    return clear(index);
-  }
-  return nullptr;
-}
-
-void TaskTable::fail_all(const std::exception_ptr& why, Finished& finished) {
-  for (std::uint32_t index = 0; index < board_.slot_count(); ++index) {
-    if (places_[index].result != nullptr) {
-      ResultAccess::set_failure(*places_[index].result, why);
-      finished.push_back(clear(index));
-    }
-  }
-  for (Waiting& waiting : std::exchange(waiting_, {})) {
-    ResultAccess::set_failure(*waiting.task.result, why);
-    finished.push_back(std::move(waiting.task.result));
-    --unfinished_;
-  }
 }
 
 bool TaskTable::something_finished() const noexcept {

@@ -12,6 +12,8 @@
 #include <memory>
 #include <vector>
 
+#include "mp/base/deadline.hpp"
+
 #include "memory/message.hpp"
 #include "pool/board.hpp"
 #include "pool/executor.hpp"
@@ -28,45 +30,88 @@ class TaskTable {
   void add(Task task);
   // Takes the outcomes of tasks that workers have done since the last time, and posts what waits.
   void collect(Finished& finished);
-  // The worker is dead and reaped: takes what it had done, fails what it was doing with `why`.
+  // The worker is dead and reaped: takes what it had done. What it was doing is tried again if its
+  // rules say so; otherwise it fails with `why`, or with what it was condemned for.
   void judge(std::uint32_t worker, const std::exception_ptr& why, Finished& finished);
-  // Takes a task back that nobody has begun. Returns whether it did; it has no outcome then.
-  [[nodiscard]] std::shared_ptr<RawResult> take_back(const RawResult& result);
   // Fails every task that has no outcome yet.
   void fail_all(const std::exception_ptr& why, Finished& finished);
 
+  // What tend() and cancel() want done.
+  struct Sentence {
+    std::uint32_t worker;
+  };
+  // Enforces time limits and posts tasks whose time to be tried again has come. Appends the workers
+  // that are to be killed: they are in a task, condemned, and can begin no other.
+  void tend(std::vector<Sentence>& sentences);
+  // When tend() must be called again at the latest; never() when nothing has a time.
+  [[nodiscard]] Deadline next_tending() const noexcept;
+  enum class Cancelling : std::uint8_t { too_late, done, begun };
+  // Takes a task back. `done`: it is in `finished`, with Cancelled. `begun`: it fails so when its
+  // worker is dead or it has stopped; as in tend().
+  Cancelling cancel(const RawResult& result, Finished& finished, std::vector<Sentence>& sentences);
+
   // Whether workers have told of outcomes that were not collected.
   [[nodiscard]] bool something_finished() const noexcept;
-  // Tasks without an outcome, and those of them that wait for a slot.
+  // Tasks without an outcome; those of them that are not on the board; and whether there are any
+  // that may yet be posted, again or for the first time.
   [[nodiscard]] std::size_t unfinished() const noexcept { return unfinished_; }
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
+  [[nodiscard]] bool may_post() const noexcept {
+    return !waiting_.empty() || !resting_.empty() || repeatable_ != 0;
+  }
+  // Whether a task is there that no worker has begun.
+  [[nodiscard]] bool has_unbegun() const noexcept;
   // Whether the worker was in a task when it was last looked at.
   [[nodiscard]] bool is_in_task(std::uint32_t worker) const noexcept;
 
  private:
-  struct Place {
-    std::shared_ptr<RawResult> result;  // null: the slot is free
-    memory::Message message;            // the call, when it is not in the slot
-    std::uint32_t sequence = 0;
-  };
-  struct Waiting {
-    Task task;
+  // A task from add() until it is finished, wherever it lies.
+  struct Job {
+    Task task;  // without its call when that is in the message
     memory::Message message;
+    int attempts = 0;  // begun before this one
+    Deadline not_before = Deadline::now();
+  };
+  enum class Verdict : std::uint8_t { none, timed_out, cancelled };
+  struct Place {
+    Job job;  // without a result: the slot is free
+    std::uint32_t sequence = 0;
+    Verdict verdict = Verdict::none;
+    Deadline condemn_at = Deadline::never();  // once it was asked to stop
+    std::int64_t seen_running = 0;            // when, for a worker that could not tell
+    [[nodiscard]] bool is_used() const noexcept { return job.task.result != nullptr; }
+    [[nodiscard]] bool has_limit() const noexcept { return !job.task.rules.timeout.is_none(); }
   };
 
-  void post(Waiting waiting);
+  void post(Job job);
   void post_waiting();
   void take_outcome(std::uint32_t slot, Finished& finished);
-  std::shared_ptr<RawResult> clear(std::uint32_t slot);
+  Job clear(std::uint32_t slot);
   void drain(std::uint32_t worker, Finished& finished);
+  void finish(Job job, Finished& finished);
+  void fail(Job job, const std::exception_ptr& why, Finished& finished);
+  void try_again(Job job);
+  [[nodiscard]] static bool may_repeat(const Job& job) noexcept {
+    return job.attempts < job.task.rules.retries;
+  }
+  [[nodiscard]] static Deadline from_now(TimeLimit limit) noexcept {
+    return Deadline{std::chrono::nanoseconds{limit.nanoseconds()}};
+  }
+  [[nodiscard]] std::int64_t begun(Place& place, const layout::TaskSlot& slot) const;
+  void stop(std::uint32_t slot, std::uint32_t worker, std::vector<Sentence>& sentences);
+  void condemn(std::uint32_t slot, std::uint32_t worker, std::vector<Sentence>& sentences);
 
   Board board_;
   std::vector<Place> places_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint64_t>
       done_heads_;  // one per worker: entries of its done ring that were read
-  std::deque<Waiting> waiting_;
+  std::deque<Job> waiting_;
+  std::vector<Job> resting_;  // to be tried again later
   std::size_t unfinished_ = 0;
+  std::size_t repeatable_ = 0;  // tasks on the board that may be tried again
+  std::size_t timed_ = 0;       // tasks on the board with a limit, or asked to stop
+  Deadline tend_at_ = Deadline::never();
 };
 
 }  // namespace mp::pool

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Invariants
 //   W1  A slot that is running(w) is being worked on by w, or w is dead and the parent has not yet
-//       looked. Only w makes it done.
+//       looked. Only w makes it done, only the parent condemned, and a worker whose slot was
+//       condemned claims no other.
 //   W2  A result block is referenced by the slot's `result` cell before the slot is done; a block
 //       whose worker was killed in between is freed by the parent with the slot.
 //   W3  Everything after the store of done is a hint.
@@ -25,6 +26,7 @@
 #include "memory/spinner.hpp"
 #include "os/clock.hpp"
 #include "pool/board.hpp"
+#include "pool/current_task.hpp"
 
 namespace mp::pool {
 
@@ -51,9 +53,11 @@ class Worker {
     for (std::uint32_t finished = 0; limit == 0 || finished < limit; ++finished) {
       const std::uint32_t index = next();
       if (index == kNone) {
-        return;
+        break;
       }
-      run(index);
+      if (!run(index)) {
+        break;
+      }
     }
     entry_.phase.store(static_cast<std::uint32_t>(WorkerPhase::retired));
   }
@@ -144,37 +148,50 @@ class Worker {
   }
 
   // Runs the call in a message of the parent's. Returns whether it succeeded.
-  bool run_message(memory::BlockId id, Writer& out) {
-    const ByteView payload = memory::message_payload(id);
-    memory::MessageCarrier carrier{id};
-    Reader in{payload, &carrier};
-    return run_call(in, out, self_);
+  bool run_message(memory::BlockId id, Writer& out, layout::Word* item = nullptr) {
+    try {
+      const ByteView payload = memory::message_payload(id);
+      memory::MessageCarrier carrier{id};
+      Reader in{payload, &carrier};
+      CallFrame frame{in, out, self_};
+      frame.item_slot = item;
+      return run_call(frame);
+    } catch (const std::exception&) {
+      write_failure(out, std::current_exception(), self_);
+      return false;
+    }
   }
 
-  void run(std::uint32_t index) {
+  // Returns whether the worker may go on.
+  bool run(std::uint32_t index) {
     TaskSlot& slot = board_.slot(index);
-    entry_.running.store(index + 1, std::memory_order_relaxed);
     const std::int64_t begin = os::monotonic_ns();
+    slot.begun.store(static_cast<std::uint64_t>(begin), std::memory_order_relaxed);
+    entry_.running.store(index + 1, std::memory_order_relaxed);
     out_.rewind(0);
     out_.set_depth(0);
+    task_begins(slot, entry_);
     if (const memory::BlockId task = slot.task.load(std::memory_order_relaxed)) {
-      run_message(task, out_);
+      run_message(task, out_, &slot.item);
     } else {
       const std::size_t size =
           std::min<std::size_t>(slot.size.load(std::memory_order_relaxed), TaskSlot::kInline);
       Reader in{ByteView{slot.bytes, size}};
-      run_call(in, out_, self_);
+      CallFrame frame{in, out_, self_};
+      frame.item_slot = &slot.item;
+      run_call(frame);
     }
+    task_ends();
     hand_in(slot);
     results_.clear();
     entry_.running.store(0, std::memory_order_relaxed);
     entry_.busy_ns.fetch_add(static_cast<std::uint64_t>(os::monotonic_ns() - begin),
                              std::memory_order_relaxed);
     entry_.tasks.fetch_add(1, std::memory_order_relaxed);
-    report(index, slot);
+    return report(index, slot);
   }
 
-  // Writes the outcome into the slot and commits it.
+  // Writes the outcome into the slot.
   void hand_in(TaskSlot& slot) {
     ByteView outcome = out_.written();
     if (outcome.size() > TaskSlot::kInline || !results_.objects().empty()) {
@@ -198,13 +215,18 @@ class Worker {
     }
   }
 
-  void report(std::uint32_t index, TaskSlot& slot) {
+  // Commits the outcome. Returns false when the slot is condemned: then nothing may be begun.
+  bool report(std::uint32_t index, TaskSlot& slot) {
     layout::BoardHeader& header = board_.header();
-    const std::uint64_t state = slot.state.load(std::memory_order_relaxed);
+    std::uint64_t state = slot.state.load(std::memory_order_relaxed);
     const std::uint32_t sequence = layout::slot_sequence(state);
     const memory::ArmedWake armed;
+    state = layout::slot_state(SlotPhase::running, me_, sequence);
     // The commit. Release: the parent that sees done sees the outcome.
-    slot.state.store(layout::slot_state(SlotPhase::done, me_, sequence));
+    if (!slot.state.compare_exchange_strong(state,
+                                            layout::slot_state(SlotPhase::done, me_, sequence))) {
+      return false;
+    }
     const std::uint64_t tail = entry_.done_tail.load(std::memory_order_relaxed);
     board_.done(me_, tail).store(std::uint64_t{sequence} << 32 | index, std::memory_order_release);
     entry_.done_tail.store(tail + 1);
@@ -214,6 +236,7 @@ class Worker {
       finished.fetch_or(bit);
     }
     memory::gate_wake(header.results, memory::kAll);
+    return true;
   }
 
   Board board_;

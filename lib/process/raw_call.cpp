@@ -31,8 +31,13 @@ void run_thunk(CallFrame& frame) {
 
 bool run_call(Reader& in, Writer& out, const ExceptionOrigin& self,
               const std::type_info** callable) {
-  const std::size_t start = out.size();
   CallFrame frame{in, out, self, callable};
+  return run_call(frame);
+}
+
+bool run_call(CallFrame& frame) {
+  Writer& out = frame.out;
+  const std::size_t start = out.size();
   try {
     out.write_raw(kSucceeded);
     run_thunk(frame);
@@ -41,7 +46,7 @@ bool run_call(Reader& in, Writer& out, const ExceptionOrigin& self,
     throw;  // the thread is being cancelled; whoever swallows that is aborted
   } catch (...) {
     out.rewind(start);
-    write_exception(out, std::current_exception(), self);
+    write_exception(out, std::current_exception(), frame.self);
     return false;
   }
 }
@@ -89,6 +94,9 @@ void run_batch(CallFrame& frame, void* callable, BatchStep step) {
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t start = out.size();
     bool decoded = false;
+    if (frame.item_slot != nullptr) {
+      frame.item_slot->store(static_cast<std::uint32_t>(i + 1), std::memory_order_relaxed);
+    }
     try {
       if (broken) {
         std::rethrow_exception(broken);

@@ -4,8 +4,9 @@
 // Threads: all members may be called from any thread; copies refer to the same result.
 // Owns:    a share in the result. It stays good after the Pool is gone.
 // Blocks:  wait and get. The calling thread helps its pool meanwhile.
-// Throws:  get: what the task threw, as its own type (mp/codec/exception.hpp); WorkerDied,
-//          PoolClosed when the pool was terminated; TimeoutError from get(timeout).
+// Throws:  get: what the task threw, as its own type (mp/codec/exception.hpp); WorkerDied;
+//          TaskTimeout when its own limit had passed, Cancelled, PoolClosed when the pool was
+//          terminated; TimeoutError from get(timeout).
 // Python:  multiprocessing.pool.AsyncResult.
 #pragma once
 
@@ -92,6 +93,10 @@ class AsyncResult {
   [[nodiscard]] bool ready() const noexcept { return parts_.ready(); }
   // Whether the call returned, rather than threw. Throws UsageError unless ready().
   [[nodiscard]] bool successful() const { return parts_.successful(); }
+  // Makes the call fail with Cancelled, unless it has ended: at once if it has not begun, otherwise
+  // as soon as its task has stopped (mp/pool/this_task.hpp) or its worker was killed for it. Of a
+  // map this goes for each chunk. Returns whether all of it was cancelled.
+  bool cancel() const { return parts_.cancel(); }
 
  private:
   detail::ResultParts parts_;

@@ -131,6 +131,7 @@ auto submit_map(const std::shared_ptr<RawPool>& pool, const F& f, Items&& items,
         options.chunksize != 0 ? options.chunksize : default_chunk(count, pool->width());
     std::vector<std::shared_ptr<RawResult>> parts;
     parts.reserve((count + chunk - 1) / chunk);
+    const TaskRules rules = rules_of(options);
     std::shared_ptr<MapJoin> join;
     ResultHook all_done;
     if (options.callback || options.error_callback) {
@@ -144,6 +145,7 @@ auto submit_map(const std::shared_ptr<RawPool>& pool, const F& f, Items&& items,
     for (std::size_t done = 0; done < count; done += chunk) {
       const std::size_t size = std::min(chunk, count - done);
       RawTask task = make_chunk<kSpread, Item>(f, first, size);
+      task.rules = rules;
       std::ranges::advance(first, static_cast<std::ranges::range_difference_t<Items>>(size));
       if (join != nullptr) {
         task.callback = [join, all_done, place = parts.size()](const auto& result) {

@@ -75,6 +75,7 @@ class MP_API Pool {
     using R = CallResult<F, Args...>;
     RawTask task =
         detail::make_task([&](Carrier& carrier) { return make_call_with(&carrier, f, args...); });
+    task.rules = detail::rules_of(options);
     task.callback = detail::make_callback<R>(std::move(options), &detail::decode_outcome<R>);
     return {{detail::ResultParts::Kind::call, raw_, {raw_->submit(std::move(task))}},
             [](const detail::ResultParts& parts) -> R {
@@ -86,15 +87,15 @@ class MP_API Pool {
   // also when one throws; then the first exception is thrown.
   template <class F, std::ranges::input_range Items>
   auto map(const F& f, Items&& items, MapOptions options = {}) {
-    return run_map<Spread::no>(f, std::forward<Items>(items), options.chunksize).get();
+    return run_map<Spread::no>(f, std::forward<Items>(items), options).get();
   }
   template <class F, std::ranges::input_range Items>
   auto map(const F& f, Items&& items, std::size_t chunksize) {
-    return run_map<Spread::no>(f, std::forward<Items>(items), expect_chunk(chunksize)).get();
+    return map(f, std::forward<Items>(items), MapOptions{.chunksize = expect_chunk(chunksize)});
   }
   template <class F, class T>
   auto map(const F& f, std::initializer_list<T> items, MapOptions options = {}) {
-    return run_map<Spread::no>(f, items, options.chunksize).get();
+    return run_map<Spread::no>(f, items, options).get();
   }
   template <class F, std::ranges::input_range Items>
   auto map_async(const F& f, Items&& items,
@@ -105,11 +106,11 @@ class MP_API Pool {
   // Like map; each item is a tuple (or pair, or array) of arguments.
   template <class F, std::ranges::input_range Items>
   auto starmap(const F& f, Items&& items, MapOptions options = {}) {
-    return run_map<Spread::yes>(f, std::forward<Items>(items), options.chunksize).get();
+    return run_map<Spread::yes>(f, std::forward<Items>(items), options).get();
   }
   template <class F, std::ranges::input_range Items>
   auto starmap(const F& f, Items&& items, std::size_t chunksize) {
-    return run_map<Spread::yes>(f, std::forward<Items>(items), expect_chunk(chunksize)).get();
+    return starmap(f, std::forward<Items>(items), MapOptions{.chunksize = expect_chunk(chunksize)});
   }
   template <class F, std::ranges::input_range Items>
   auto starmap_async(const F& f, Items&& items,
@@ -148,10 +149,9 @@ class MP_API Pool {
   }
 
   template <Spread kSpread, class F, class Items>
-  auto run_map(const F& f, Items&& items, std::size_t chunksize) {
-    MapAsyncOptions<detail::MapReturn<F, Items, kSpread>> options;
-    options.chunksize = chunksize;
-    return run_map<kSpread>(f, std::forward<Items>(items), std::move(options));
+  auto run_map(const F& f, Items&& items, const MapOptions& options) {
+    using Return = detail::MapReturn<F, Items, kSpread>;
+    return run_map<kSpread>(f, std::forward<Items>(items), detail::async_options<Return>(options));
   }
   template <Spread kSpread, class F, class Items>
   auto run_map(const F& f, Items&& items,

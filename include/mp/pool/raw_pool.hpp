@@ -45,6 +45,7 @@ struct RawTask {
   std::vector<detail::ObjectRef> held = {};  // what keeps them alive until it is submitted
   ResultHook callback = {};                  // run by the pool's thread, before it is ready
   ResultHook listener = {};                  // told when it is ready; must not block
+  TaskRules rules = {};
 };
 
 class MP_API RawPool {
@@ -58,7 +59,9 @@ class MP_API RawPool {
   // Waits until `enough` returns true, and helps the results in meanwhile. Returns false when
   // `until` passes first. `enough` is asked after each result, in several threads at once maybe.
   bool wait(const std::function<bool()>& enough, Deadline until);
-  // Takes a call back that no worker has begun; it fails with Cancelled. Returns whether it did.
+  // Makes a call that has not ended fail with Cancelled: at once if no worker has begun it. One
+  // that runs is asked to stop, or is killed with its worker, and fails when that is done. Returns
+  // false when it has ended.
   bool cancel(RawResult& result);
   // How many calls can run at once.
   [[nodiscard]] int width() const;

@@ -19,6 +19,7 @@
 //            throws the exception that it holds.
 #pragma once
 
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -58,6 +59,7 @@ struct CallFrame {
   const std::type_info** callable_slot = nullptr;
   void (*decoded)(void* argument) = nullptr;
   void* decoded_argument = nullptr;
+  std::atomic<std::uint32_t>* item_slot = nullptr;  // of a batch: the item at work + 1
 };
 
 using Thunk = void (*)(CallFrame&);
@@ -70,6 +72,9 @@ MP_API void run_thunk(CallFrame& frame);
 // is called, before it is called.
 MP_API bool run_call(Reader& in, Writer& out, const ExceptionOrigin& self,
                      const std::type_info** callable = nullptr);
+
+// The same, in a frame that the caller has made.
+MP_API bool run_call(CallFrame& frame);
 
 // Writes the outcome of a call that could not be run, or whose runner died.
 MP_API void write_failure(Writer& out, const std::exception_ptr& error,
@@ -147,6 +152,8 @@ class MP_API RawCall {
 
   [[nodiscard]] explicit operator bool() const noexcept { return callable_ != nullptr; }
   [[nodiscard]] const Bytes& bytes() const noexcept { return bytes_; }
+  // Gives the bytes away; the name stays.
+  [[nodiscard]] Bytes take_bytes() noexcept { return std::exchange(bytes_, {}); }
   // The type of the callable, for reports: "mp::Fn<&square>", "main::{lambda(int)#1}".
   [[nodiscard]] std::string name() const;
 
