@@ -128,6 +128,7 @@ TaskTable::Cancelling TaskTable::cancel(const RawResult& result, Finished& finis
   const auto is_it = [&](const Job& job) { return job.task.result.get() == &result; };
   const auto fail_cancelled = [&](Job job) {
     fail(std::move(job), std::make_exception_ptr(Cancelled{}), finished);
+    post_waiting();
     return Cancelling::done;
   };
   if (const auto it = std::ranges::find_if(waiting_, is_it); it != waiting_.end()) {

@@ -34,11 +34,34 @@ void TaskTable::add(Task task) {
     static_cast<void>(job.task.call.take_bytes());
   }
   ++unfinished_;
-  if (free_.empty() || !waiting_.empty()) {
-    waiting_.push_back(std::move(job));
-  } else {
+  if (waiting_.empty() && has_room()) {
     post(std::move(job));
+  } else {
+    waiting_.push_back(std::move(job));
   }
+}
+
+// Whether there is a slot, and an entry of the order ring. The ring has twice as many entries as
+// there are slots; it can be full only of tasks that were cancelled before anybody began them, and
+// nobody may be there to help the head past those.
+bool TaskTable::has_room() {
+  if (free_.empty()) {
+    return false;
+  }
+  layout::BoardHeader& header = board_.header();
+  const std::uint64_t tail = header.tail.load(std::memory_order_relaxed);
+  std::uint64_t head = header.head.load();
+  while (tail - head >= 2 * std::uint64_t{board_.slot_count()}) {
+    const auto index = static_cast<std::uint32_t>(board_.order(head).load());
+    const Place& place = places_[index % board_.slot_count()];
+    if (place.is_used() && place.position == head &&
+        layout::slot_phase(board_.slot(index).state.load()) == SlotPhase::posted) {
+      return false;  // it is some worker's turn
+    }
+    header.head.compare_exchange_strong(head, head + 1);
+    head = header.head.load();
+  }
+  return true;
 }
 
 // Writes a task into a free slot and commits it to the order ring.
@@ -71,6 +94,7 @@ void TaskTable::post(Job job) {
                    std::memory_order_release);
   layout::BoardHeader& header = board_.header();
   const std::uint64_t tail = header.tail.load(std::memory_order_relaxed);
+  place.position = tail;
   board_.order(tail).store(order_entry(tail, index), std::memory_order_release);
   header.tail.store(tail + 1, std::memory_order_release);
   header.work.cpu.store(static_cast<std::uint32_t>(os::current_cpu() + 1),
@@ -79,12 +103,7 @@ void TaskTable::post(Job job) {
 }
 
 void TaskTable::post_waiting() {
-  // The order ring has room for twice as many entries as there are slots, so only a head that
-  // nobody helped forward for a whole round could be in the way.
-  const layout::BoardHeader& header = board_.header();
-  while (!waiting_.empty() && !free_.empty() &&
-         header.tail.load(std::memory_order_relaxed) - header.head.load() <
-             2 * std::uint64_t{board_.slot_count()} - 1) {
+  while (!waiting_.empty() && has_room()) {
     Job next = std::move(waiting_.front());
     waiting_.pop_front();
     post(std::move(next));

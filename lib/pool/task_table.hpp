@@ -76,6 +76,7 @@ class TaskTable {
   struct Place {
     Job job;  // without a result: the slot is free
     std::uint32_t sequence = 0;
+    std::uint64_t position = 0;  // in the order ring
     Verdict verdict = Verdict::none;
     Deadline condemn_at = Deadline::never();  // once it was asked to stop
     std::int64_t seen_running = 0;            // when, for a worker that could not tell
@@ -83,6 +84,7 @@ class TaskTable {
     [[nodiscard]] bool has_limit() const noexcept { return !job.task.rules.timeout.is_none(); }
   };
 
+  [[nodiscard]] bool has_room();
   void post(Job job);
   void post_waiting();
   void take_outcome(std::uint32_t slot, Finished& finished);

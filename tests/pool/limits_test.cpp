@@ -186,6 +186,20 @@ TEST_P(PoolLimitsTest, CancelATaskThatStopsByItselfWithoutADeath) {
   EXPECT_EQ(pool.apply(::getpid), worker);
 }
 
+// Nobody looks at the board meanwhile, and what was cancelled must not fill it up.
+TEST_P(PoolLimitsTest, CancelMoreThanTheBoardHasRoomFor) {
+  Pool pool{options(1)};
+  Value<int> begun{0};
+  auto running = pool.apply_async(begin_and_stay, begun);
+  wait_for(begun, 1);
+  for (int i = 0; i < 3000; ++i) {
+    EXPECT_TRUE(pool.apply_async(square, i).cancel());
+  }
+  auto last = pool.apply_async(square, 6);
+  running.cancel();
+  EXPECT_EQ(last.get(), 36);
+}
+
 // Cancelled while its worker commits, again and again: each is cancelled or has its value, and no
 // other task is hit.
 TEST_P(PoolLimitsTest, CancelTasksAboutToEnd) {

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+// The board of a pool, with workers and parents killed at every instruction: each task has one
+// outcome, none runs twice, nobody waits for the dead, and no block stays behind.
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <gtest/gtest.h>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mp/errors/error.hpp"
+#include "mp/pool.hpp"
+#include "mp/process/current.hpp"
+#include "mp/shared.hpp"
+
+#include "harness/kill_harness.hpp"
+#include "memory/gate.hpp"
+#include "memory/processes.hpp"
+#include "memory/threads.hpp"
+#include "memory_checks.hpp"
+#include "pool/board.hpp"
+#include "pool/task_table.hpp"
+#include "pool/worker.hpp"
+#include "support/shared.hpp"
+
+namespace mp::crash {
+namespace {
+
+using pool::Board;
+using pool::Finished;
+using pool::TaskTable;
+
+constexpr int kTasks = 3;
+constexpr std::uint32_t kWorkers = 3;  // the victims are 0 and 1, who comes after them is 2
+constexpr std::uint32_t kSlots = 4;
+
+enum class Kind : std::uint8_t { small, large, shared };
+
+struct Counts {
+  std::atomic<int> begun[kTasks];
+};
+test::Shared<Counts>& counts() {
+  static test::Shared<Counts> counts;
+  return counts;
+}
+
+std::string text_of(int number, Kind kind) {
+  return std::string(kind == Kind::small ? 10 : 2000, static_cast<char>('a' + number));
+}
+
+std::string small_task(int number) {
+  counts()->begun[number].fetch_add(1);
+  return text_of(number, Kind::small);
+}
+std::string large_task(int number, const std::string& text) {
+  counts()->begun[number].fetch_add(1);
+  return text;
+}
+RawValue<int> shared_task(int number, RawValue<int> given) {
+  counts()->begun[number].fetch_add(1);
+  return RawValue<int>{*given + 1};
+}
+
+RawTask make(int number, Kind kind) {
+  return detail::make_task([&](Carrier& carrier) {
+    switch (kind) {
+      case Kind::large:
+        return make_call_with(&carrier, large_task, number, text_of(number, kind));
+      case Kind::shared:
+        return make_call_with(&carrier, shared_task, number, RawValue<int>{number});
+      default:
+        return make_call_with(&carrier, small_task, number);
+    }
+  });
+}
+
+class Subject {
+ public:
+  Subject(std::string state, Kind kind) : state_{std::move(state)}, kind_{kind} {}
+
+  // A worker from its first look at the board to its leave, after one task.
+  Operation work() {
+    Operation operation = base("Pool.work");
+    operation.run = [this] { pool::worker_main(board_.id(), 0); };
+    operation.second = [this] { pool::worker_main(board_.id(), 1); };
+    operation.while_stopped = [this] {
+      pool::worker_main(board_.id(), 1);
+      check(ended_by(1) == 1, "a worker does nothing while another is stopped");
+    };
+    operation.verify = [this] {
+      memory::bury_the_dead();
+      Finished finished;
+      for (const std::uint32_t dead : {0u, 1u}) {
+        table_->judge(dead, std::make_exception_ptr(WorkerDied{1, -9}), finished);
+      }
+      board_.header().tasks_limit = 0;
+      pool::worker_main(board_.id(), 2);
+      table_->collect(finished);
+      balance(finished);
+    };
+    return operation;
+  }
+
+  // The parent posts one more task.
+  Operation post() {
+    Operation operation = base("Pool.post");
+    operation.run = [this] { add(2); };
+    operation.verify = [this] {
+      memory::bury_the_dead();
+      board_.header().tasks_limit = 0;
+      pool::worker_main(board_.id(), 2);
+      for (const auto& begun : counts()->begun) {
+        check(begun <= 1, "a task ran twice");
+      }
+      const int lost = 2 - counts()->begun[0] - counts()->begun[1];
+      // A second victim may have claimed one.
+      check(lost <= (running_by(1) ? 1 : 0), "a task that was posted is lost");
+    };
+    operation.second = [this] { pool::worker_main(board_.id(), 1); };
+    posted_ = 2;
+    return operation;
+  }
+
+  // The parent takes outcomes, or what a dead worker left.
+  Operation collect() {
+    return parental("Pool.collect", [this](Finished& finished) { table_->collect(finished); });
+  }
+  Operation judge() {
+    return parental("Pool.judge", [this](Finished& finished) {
+      table_->judge(1, std::make_exception_ptr(WorkerDied{1, -9}), finished);
+    });
+  }
+  Operation cancel() {
+    return parental("Pool.cancel", [this](Finished& finished) {
+      std::vector<TaskTable::Sentence> sentences;
+      table_->cancel(*results_[2], finished, sentences);
+    });
+  }
+
+ private:
+  Operation base(const std::string& verb) {
+    return {.name = verb,
+            .state = state_,
+            .setup =
+                [this] {
+                  for (auto& begun : counts()->begun) {
+                    begun = 0;
+                  }
+                  static_cast<void>(memory::this_thread());
+                  static_cast<void>(current_process().name());  // makes a key once
+                  before_ = blocks_in_use();
+                  board_ = Board::create(kWorkers, kSlots);
+                  board_.header().tasks_limit = 1;
+                  board_.header().closing.store(1);
+                  table_.emplace(board_);
+                  for (int i = 0; i < posted_; ++i) {
+                    add(i);
+                  }
+                },
+            .teardown =
+                [this] {
+                  results_.clear();
+                  table_.reset();
+                  board_.reset();
+                  memory::bury_the_dead();
+                  check_nothing_stayed();
+                },
+            .warm = [] { static_cast<void>(memory::this_thread()); }};
+  }
+
+  // Two tasks are done, the third waits. Nobody needs the parent's answers after its death, but the
+  // workers that still run must meet nothing that stops them, and what it held must be given back.
+  Operation parental(const std::string& verb, std::function<void(Finished&)> act) {
+    Operation operation = base(verb);
+    operation.setup = [this, setup = operation.setup] {
+      setup();
+      pool::worker_main(board_.id(), 0);
+      pool::worker_main(board_.id(), 1);
+    };
+    operation.run = [act = std::move(act)] {
+      Finished finished;
+      act(finished);
+    };
+    operation.second = [this] { pool::worker_main(board_.id(), 2); };
+    operation.verify = [this] {
+      memory::bury_the_dead();
+      board_.header().tasks_limit = 0;
+      pool::worker_main(board_.id(), 2);
+      for (const auto& begun : counts()->begun) {
+        check(begun <= 1, "a task ran twice");
+      }
+    };
+    return operation;
+  }
+
+  void add(int number) {
+    RawTask task = make(number, kind_);
+    results_.push_back(std::make_shared<RawResult>());
+    table_->add({std::move(task.call), std::move(task.objects), results_.back(), {}});
+  }
+
+  int count(std::uint32_t worker, layout::SlotPhase phase) {
+    int count = 0;
+    for (std::uint32_t i = 0; i < kSlots; ++i) {
+      const std::uint64_t state = board_.slot(i).state.load();
+      count += layout::slot_phase(state) == phase && layout::slot_worker(state) == worker ? 1 : 0;
+    }
+    return count;
+  }
+  int ended_by(std::uint32_t worker) { return count(worker, layout::SlotPhase::done); }
+  bool running_by(std::uint32_t worker) { return count(worker, layout::SlotPhase::running) != 0; }
+
+  // Each task has one outcome: its value, or that its worker died while it ran.
+  void balance(const Finished& finished) {
+    check(finished.size() == kTasks, "a task has no outcome");
+    int died = 0;
+    for (int i = 0; i < kTasks; ++i) {
+      const auto place = static_cast<std::size_t>(i);
+      check(std::ranges::count(finished, results_[place]) == 1, "a task has two outcomes");
+      check(counts()->begun[i] <= 1, "a task ran twice");
+      try {
+        Reader in{results_[place]->outcome(), results_[place]->carrier()};
+        check_value(i, in);
+        check(counts()->begun[i] == 1, "a task has a value and never ran");
+      } catch (const WorkerDied&) {
+        ++died;
+      }
+    }
+    check(died <= 2, "more tasks failed than workers died");
+  }
+
+  void check_value(int number, Reader& in) const {
+    if (kind_ == Kind::shared) {
+      check(*read_outcome<RawValue<int>>(in) == number + 1, "an outcome is corrupt");
+    } else {
+      check(read_outcome<std::string>(in) == text_of(number, kind_), "an outcome is corrupt");
+    }
+  }
+
+  void check_nothing_stayed() const {
+    for (const memory::BlockId id : blocks_in_use()) {
+      check(before_.contains(id), "a block was left behind");
+    }
+  }
+
+  std::string state_;
+  Kind kind_;
+  int posted_ = kTasks;
+  Board board_;
+  std::optional<TaskTable> table_;
+  std::vector<std::shared_ptr<RawResult>> results_;
+  std::set<memory::BlockId> before_;
+};
+
+TEST(PoolKill, WorkOnASmallTask) {
+  expect_survival(Subject{"small", Kind::small}.work());
+}
+TEST(PoolKill, WorkOnALargeTask) {
+  expect_survival(Subject{"large", Kind::large}.work());
+}
+TEST(PoolKill, WorkOnATaskThatReturnsASharedObject) {
+  expect_survival(Subject{"shared", Kind::shared}.work());
+}
+TEST(PoolKill, PostOfASmallTask) {
+  expect_survival(Subject{"small", Kind::small}.post());
+}
+TEST(PoolKill, PostOfALargeTask) {
+  expect_survival(Subject{"large", Kind::large}.post());
+}
+TEST(PoolKill, PostOfATaskWithASharedObject) {
+  expect_survival(Subject{"shared", Kind::shared}.post());
+}
+TEST(PoolKill, CollectOfSmallOutcomes) {
+  expect_survival(Subject{"small", Kind::small}.collect());
+}
+TEST(PoolKill, CollectOfLargeOutcomes) {
+  expect_survival(Subject{"large", Kind::large}.collect());
+}
+TEST(PoolKill, CollectOfSharedOutcomes) {
+  expect_survival(Subject{"shared", Kind::shared}.collect());
+}
+TEST(PoolKill, JudgeOfADeadWorker) {
+  expect_survival(Subject{"large", Kind::large}.judge());
+}
+TEST(PoolKill, CancelOfAPostedTask) {
+  expect_survival(Subject{"large", Kind::large}.cancel());
+}
+
+}  // namespace
+}  // namespace mp::crash
