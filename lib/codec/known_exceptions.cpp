@@ -20,6 +20,7 @@
 #include "mp/codec/codec.hpp"
 #include "mp/codec/types/duck.hpp"
 #include "mp/codec/types/error_code.hpp"
+#include "mp/codec/types/optional.hpp"
 #include "mp/codec/types/string.hpp"
 #include "mp/codec/types/vector.hpp"
 #include "mp/errors/error.hpp"
@@ -151,16 +152,18 @@ struct Details<OsError> {
   }
 };
 
-template <>
-struct Details<WorkerDied> {
-  static void save(Writer& out, const WorkerDied& error) {
+template <class E>
+requires std::is_base_of_v<WorkerDied, E>
+struct Details<E> {
+  static void save(Writer& out, const E& error) {
     write(out, error.pid());
     write(out, error.exitcode());
+    write(out, error.report());
   }
   static std::exception_ptr load(Reader& in, const std::string& text, RemoteInfo info) {
     const auto pid = read<int>(in);
     const auto exitcode = read<int>(in);
-    return arrive<WorkerDied>(text, std::move(info), pid, exitcode, text);
+    return arrive<E>(text, std::move(info), pid, exitcode, read<DeathReport>(in));
   }
 };
 
@@ -224,14 +227,14 @@ const auto known_list =
     list<TaskTimeout, TimeoutError, Cancelled, Empty, Full, EOFError, PoolClosed, QueueClosed,
          ClosedError, DecodeError, TypeMismatch, BufferTooShort, FrameTooLarge, AuthenticationError,
          OwnerDied, NotOwner, OverRelease, BrokenBarrier, SegmentBroken, SyncError, StartError,
-         WorkerDied, WrongProcess, ProcessError, RemoteError, OsError, Error, OutOfMemory,
-         UsageError, std::filesystem::filesystem_error, std::ios_base::failure, std::system_error,
-         std::future_error, std::regex_error, std::domain_error, std::invalid_argument,
-         std::length_error, std::out_of_range, std::logic_error, std::range_error,
-         std::overflow_error, std::underflow_error, std::runtime_error, std::bad_array_new_length,
-         std::bad_alloc, std::bad_any_cast, std::bad_cast, std::bad_typeid, std::bad_exception,
-         std::bad_optional_access, std::bad_variant_access, std::bad_function_call,
-         std::bad_weak_ptr, std::exception>();
+         WorkerDied, PoisonTask, WrongProcess, ProcessError, RemoteError, OsError, Error,
+         OutOfMemory, UsageError, std::filesystem::filesystem_error, std::ios_base::failure,
+         std::system_error, std::future_error, std::regex_error, std::domain_error,
+         std::invalid_argument, std::length_error, std::out_of_range, std::logic_error,
+         std::range_error, std::overflow_error, std::underflow_error, std::runtime_error,
+         std::bad_array_new_length, std::bad_alloc, std::bad_any_cast, std::bad_cast,
+         std::bad_typeid, std::bad_exception, std::bad_optional_access, std::bad_variant_access,
+         std::bad_function_call, std::bad_weak_ptr, std::exception>();
 
 }  // namespace
 

@@ -59,6 +59,8 @@ class Category final : public std::error_category {
         return "the task exceeded its time limit";
       case Errc::cancelled:
         return "the task was cancelled";
+      case Errc::poison_task:
+        return "the task kills its workers";
     }
     return "unknown error " + std::to_string(value);
   }

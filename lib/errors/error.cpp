@@ -96,16 +96,59 @@ SyncError::~SyncError() = default;
 ProcessError::ProcessError(Errc code, std::string_view sentence) : Error{code, sentence} {}
 ProcessError::~ProcessError() = default;
 
+namespace {
+
+std::string sentence_of(int pid, int exitcode, const DeathReport& report) {
+  std::string text = "worker " + std::to_string(pid) + " died";
+  if (!report.task.empty()) {
+    text += " in " + report.task;
+  }
+  if (report.item) {
+    text += ", item " + std::to_string(*report.item);
+  }
+  text += exitcode < 0 ? ", killed by signal " + std::to_string(-exitcode)
+                       : ", exit code " + std::to_string(exitcode);
+  if (report.out_of_memory) {
+    text += " (the kernel has killed for lack of memory)";
+  }
+  if (report.attempts > 1) {
+    text += ", attempt " + std::to_string(report.attempts);
+  }
+  if (!report.saved_to.empty()) {
+    text += "; run it again here with MP_REPLAY=" + report.saved_to;
+  }
+  return text;
+}
+
+}  // namespace
+
 WorkerDied::WorkerDied(int pid, int exitcode, std::string_view sentence)
-    : ProcessError{Errc::worker_died,
-                   sentence.empty()
-                       ? "worker " + std::to_string(pid) + " died, " +
-                             (exitcode < 0 ? "killed by signal " + std::to_string(-exitcode)
-                                           : "exit code " + std::to_string(exitcode))
-                       : std::string{sentence}},
+    : WorkerDied{Errc::worker_died, pid, exitcode, DeathReport{}, sentence} {}
+WorkerDied::WorkerDied(int pid, int exitcode, DeathReport report)
+    : WorkerDied{Errc::worker_died, pid, exitcode, std::move(report), {}} {}
+WorkerDied::WorkerDied(Errc code, int pid, int exitcode, DeathReport report,
+                       std::string_view sentence)
+    : ProcessError{code,
+                   sentence.empty() ? sentence_of(pid, exitcode, report) : std::string{sentence}},
       pid_{pid},
-      exitcode_{exitcode} {}
+      exitcode_{exitcode},
+      report_{std::make_shared<const DeathReport>(std::move(report))} {}
 WorkerDied::~WorkerDied() = default;
+
+PoisonTask::PoisonTask(int pid, int exitcode, DeathReport report)
+    : WorkerDied{Errc::poison_task, pid, exitcode, std::move(report), {}} {}
+PoisonTask::~PoisonTask() = default;
+
+namespace detail {
+
+std::string (*describe_frames)(const std::vector<std::uint64_t>& frames) = nullptr;
+
+}  // namespace detail
+
+std::string DeathReport::stack() const {
+  return detail::describe_frames != nullptr && !frames.empty() ? detail::describe_frames(frames)
+                                                               : std::string{};
+}
 
 Cancelled::Cancelled(std::string_view sentence) : Error{Errc::cancelled, sentence} {}
 Cancelled::~Cancelled() = default;

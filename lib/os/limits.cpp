@@ -3,12 +3,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include <sched.h>
 #include <sys/resource.h>
 
 #include "os/check.hpp"
+#include "os/file.hpp"
 
 namespace mp::os {
 
@@ -95,6 +99,32 @@ LimitValue limit(Limit which) {
 void set_limit(Limit which, LimitValue value) {
   const rlimit wanted{value.soft, value.hard};
   check(call(Sys::setrlimit, [&] { return ::setrlimit(number_of(which), &wanted); }));
+}
+
+std::uint64_t memory_kills() noexcept {
+  try {
+    const auto text_of = [](const std::string& path) {
+      // Files of the kernel's have no size.
+      const File file = File::open_to_read(path);
+      std::string text(4096, '\0');
+      text.resize(file.read_at(0, std::as_writable_bytes(std::span{text})));
+      return text;
+    };
+    const std::string groups = text_of("/proc/self/cgroup");
+    const std::size_t unified = groups.find("0::");
+    if (unified == std::string::npos) {
+      return 0;
+    }
+    const std::size_t begin = unified + 3;
+    const std::string events =
+        text_of("/sys/fs/cgroup" + groups.substr(begin, groups.find('\n', begin) - begin) +
+                "/memory.events");
+    const std::string_view label = "oom_kill ";
+    const std::size_t at = events.find(label);
+    return at == std::string::npos ? 0 : std::stoull(events.substr(at + label.size()));
+  } catch (const std::exception&) {
+    return 0;
+  }
 }
 
 }  // namespace mp::os

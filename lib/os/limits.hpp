@@ -34,6 +34,10 @@ struct LimitValue {
   std::uint64_t hard;
 };
 
+// How often the kernel has killed a process of this one's control group for lack of memory; 0 where
+// that cannot be known.
+[[nodiscard]] std::uint64_t memory_kills() noexcept;
+
 [[nodiscard]] LimitValue limit(Limit which);
 void set_limit(Limit which, LimitValue value);
 

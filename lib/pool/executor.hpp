@@ -23,6 +23,8 @@ struct Task {
   std::vector<std::uint64_t> objects;  // shared objects that the call refers to
   std::shared_ptr<RawResult> result;
   TaskRules rules;
+  std::uint32_t items = 0;       // of a call of many: how many
+  std::uint64_t first_item = 0;  // and the number of the first in the whole map
 };
 
 class Executor {

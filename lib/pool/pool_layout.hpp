@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "memory/arena_layout.hpp"
+#include "os/crash.hpp"
 
 namespace mp::layout {
 
@@ -42,10 +43,11 @@ constexpr std::uint32_t slot_sequence(std::uint64_t state) {
 }
 
 struct alignas(64) TaskSlot {
-  static constexpr std::uint32_t kInline = 208;
+  static constexpr std::uint32_t kInline = 200;
   Word64 state;
   Word64 task;    // BlockId of a message with the call, 0: the call is in `bytes`
   Word64 result;  // BlockId of a message with the outcome, 0: the outcome is in `bytes`
+  Word64 spared;  // BlockId of a message with outcomes of items that are not to be run, 0: none
   Word64 begun;   // when its worker began, CLOCK_MONOTONIC in ns; 0 before
   Word size;      // bytes in `bytes`
   Word item;      // of a call of many items: the one at work + 1
@@ -70,8 +72,9 @@ struct alignas(64) WorkerEntry {
   Word64 running;                // index of the slot it works on + 1, a hint for people
   Gate stop;                     // its thread that waits for requests to stop sleeps here
   alignas(64) Word64 done_tail;  // entries ever written to its done ring
+  alignas(64) os::CrashNote crash;
 };
-static_assert(sizeof(WorkerEntry) == 128);
+static_assert(sizeof(WorkerEntry) == 512);
 
 struct alignas(64) BoardHeader {
   std::uint32_t workers;

@@ -10,14 +10,19 @@
 #include "mp/log.hpp"
 #include "mp/memory/object_ref.hpp"
 
+#include "os/crash.hpp"
 #include "pool/executor.hpp"
 #include "pool/local_executor.hpp"
+#include "pool/replay.hpp"
 #include "pool/result_access.hpp"
 
 namespace mp {
 
-RawPool::RawPool(const PoolOptions& options)
-    : executor_{pool::make_local_executor(options)}, fork_generation_{detail::fork_generation} {}
+RawPool::RawPool(const PoolOptions& options) : fork_generation_{detail::fork_generation} {
+  pool::replay_if_asked();
+  detail::describe_frames = &os::describe_frames;
+  executor_ = pool::make_local_executor(options);
+}
 
 RawPool::~RawPool() {
   if (fork_generation_ != detail::fork_generation) {
@@ -41,7 +46,8 @@ std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
              "a back-off and a grace must not be negative");
   auto result = std::make_shared<RawResult>();
   ResultAccess::set_hooks(*result, std::move(task.callback), std::move(task.listener));
-  executor_->submit({std::move(task.call), std::move(task.objects), result, task.rules});
+  executor_->submit({std::move(task.call), std::move(task.objects), result, task.rules, task.items,
+                     task.first_item});
   return result;
 }
 

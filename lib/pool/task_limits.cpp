@@ -20,6 +20,7 @@
 
 #include "memory/gate.hpp"
 #include "os/clock.hpp"
+#include "pool/replay.hpp"
 #include "pool/result_access.hpp"
 #include "pool/task_table.hpp"
 
@@ -161,6 +162,47 @@ TaskTable::Cancelling TaskTable::cancel(const RawResult& result, Finished& finis
     stop(index, worker, sentences);
   }
   return Cancelling::begun;
+}
+
+// A worker died in the job, at the item (0: not a call of many, or not begun).
+void TaskTable::settle_death(Job job, std::uint32_t item, const Death& death, Finished& finished) {
+  const bool is_fatal = job.attempts > 0 && job.fatal_item == item;
+  if (may_repeat(job)) {
+    job.fatal_item = item;
+    try_again(std::move(job));
+    return;
+  }
+  DeathReport report = death.report;
+  report.task = job.task.call.name();
+  report.attempts = job.attempts + 1;
+  if (item != 0) {
+    report.item = job.task.first_item + item - 1;
+  }
+  if (!is_fatal) {
+    fail(std::move(job),
+         std::make_exception_ptr(WorkerDied{death.pid, death.exitcode, std::move(report)}),
+         finished);
+    return;
+  }
+  if (job.task.objects.empty()) {
+    report.saved_to = save_task(
+        {.name = report.task,
+         .item = item,
+         .call = job.message.id() != 0 ? ByteView{job.message.payload()} : job.task.call.bytes()});
+  }
+  const std::exception_ptr why =
+      std::make_exception_ptr(PoisonTask{death.pid, death.exitcode, std::move(report)});
+  if (item == 0 || job.task.items < 2) {
+    fail(std::move(job), why, finished);
+    return;
+  }
+  Writer out;
+  write_failure(out, why, {});
+  const auto later = std::ranges::upper_bound(job.spared, item - 1, {}, &SparedItem::item);
+  job.spared.insert(later, {item - 1, out.take()});
+  job.attempts = 0;
+  job.fatal_item = 0;
+  waiting_.push_front(std::move(job));
 }
 
 }  // namespace pool

@@ -18,6 +18,16 @@ namespace mp::pool {
 using layout::SlotPhase;
 using layout::TaskSlot;
 
+namespace {
+
+memory::Message message_of(const Bytes& bytes, const std::vector<std::uint64_t>& objects = {}) {
+  memory::Message message{bytes.size(), objects};
+  copy_bytes(message.payload().data(), bytes.data(), bytes.size());
+  return message;
+}
+
+}  // namespace
+
 TaskTable::TaskTable(Board board)
     : board_{std::move(board)}, places_(board_.slot_count()), done_heads_(board_.worker_count()) {
   for (std::uint32_t i = board_.slot_count(); i-- > 0;) {
@@ -29,8 +39,7 @@ void TaskTable::add(Task task) {
   Job job{std::move(task), {}};
   const Bytes& call = job.task.call.bytes();
   if (call.size() > TaskSlot::kInline || !job.task.objects.empty()) {
-    job.message = memory::Message{call.size(), job.task.objects};
-    copy_bytes(job.message.payload().data(), call.data(), call.size());
+    job.message = message_of(call, job.task.objects);
     static_cast<void>(job.task.call.take_bytes());
   }
   ++unfinished_;
@@ -80,6 +89,10 @@ void TaskTable::post(Job job) {
   slot.size.store(static_cast<std::uint32_t>(call.size()), std::memory_order_relaxed);
   slot.task.store(place.job.message.id(), std::memory_order_relaxed);
   slot.result.store(0, std::memory_order_relaxed);
+  if (!place.job.spared.empty()) {
+    place.job.spared_message = message_of(write_spared(place.job.spared));
+  }
+  slot.spared.store(place.job.spared_message.id(), std::memory_order_relaxed);
   slot.begun.store(0, std::memory_order_relaxed);
   slot.item.store(0, std::memory_order_relaxed);
   slot.heeds.store(0, std::memory_order_relaxed);
@@ -119,6 +132,7 @@ TaskTable::Job TaskTable::clear(std::uint32_t index) {
     memory::free_message(left);
   }
   slot.task.store(0, std::memory_order_relaxed);
+  slot.spared.store(0, std::memory_order_relaxed);
   slot.state.store(layout::slot_state(SlotPhase::empty, 0, place.sequence),
                    std::memory_order_release);
   free_.push_back(index);
@@ -215,7 +229,7 @@ void TaskTable::collect(Finished& finished) {
   post_waiting();
 }
 
-void TaskTable::judge(std::uint32_t worker, const std::exception_ptr& why, Finished& finished) {
+void TaskTable::judge(std::uint32_t worker, const Death& death, Finished& finished) {
   drain(worker, finished);
   for (std::uint32_t index = 0; index < board_.slot_count(); ++index) {
     const Place& place = places_[index];
@@ -228,15 +242,14 @@ void TaskTable::judge(std::uint32_t worker, const std::exception_ptr& why, Finis
     } else if (state == layout::slot_state(SlotPhase::running, worker, place.sequence) ||
                state == layout::slot_state(SlotPhase::condemned, worker, place.sequence)) {
       const Verdict verdict = place.verdict;
+      const std::uint32_t item = board_.slot(index).item.load();
       Job job = clear(index);
       if (verdict == Verdict::cancelled) {
         fail(std::move(job), std::make_exception_ptr(Cancelled{}), finished);
-      } else if (may_repeat(job)) {
-        try_again(std::move(job));
-      } else if (verdict == Verdict::timed_out) {
+      } else if (verdict == Verdict::timed_out && !may_repeat(job)) {
         fail(std::move(job), std::make_exception_ptr(TaskTimeout{}), finished);
       } else {
-        fail(std::move(job), why, finished);
+        settle_death(std::move(job), item, death, finished);
       }
     }
   }
@@ -265,12 +278,12 @@ bool TaskTable::has_unbegun() const noexcept {
          });
 }
 
-bool TaskTable::is_in_task(std::uint32_t worker) const noexcept {
+// Whether a task is in this phase by that worker.
+bool TaskTable::has(std::uint32_t worker, SlotPhase phase) const noexcept {
   for (std::uint32_t index = 0; index < board_.slot_count(); ++index) {
-    const std::uint64_t state = board_.slot(index).state.load();
-    if (places_[index].is_used() && layout::slot_worker(state) == worker &&
-        (layout::slot_phase(state) == SlotPhase::running ||
-         layout::slot_phase(state) == SlotPhase::condemned)) {
+    if (places_[index].is_used() &&
+        board_.slot(index).state.load() ==
+            layout::slot_state(phase, worker, places_[index].sequence)) {
       return true;
     }
   }

@@ -13,14 +13,23 @@
 #include <vector>
 
 #include "mp/base/deadline.hpp"
+#include "mp/errors/error.hpp"
 
 #include "memory/message.hpp"
 #include "pool/board.hpp"
 #include "pool/executor.hpp"
+#include "pool/spared_items.hpp"
 
 namespace mp::pool {
 
 using Finished = std::vector<std::shared_ptr<RawResult>>;
+
+// How a worker ended.
+struct Death {
+  int pid = 0;
+  int exitcode = 0;
+  DeathReport report = {};
+};
 
 class TaskTable {
  public:
@@ -31,8 +40,10 @@ class TaskTable {
   // Takes the outcomes of tasks that workers have done since the last time, and posts what waits.
   void collect(Finished& finished);
   // The worker is dead and reaped: takes what it had done. What it was doing is tried again if its
-  // rules say so; otherwise it fails with `why`, or with what it was condemned for.
-  void judge(std::uint32_t worker, const std::exception_ptr& why, Finished& finished);
+  // rules say so; otherwise it fails with WorkerDied, or with what it was condemned for. An item
+  // that killed all the workers that its chunk was given to fails with PoisonTask, and the others
+  // of the chunk are run without it.
+  void judge(std::uint32_t worker, const Death& death, Finished& finished);
   // Fails every task that has no outcome yet.
   void fail_all(const std::exception_ptr& why, Finished& finished);
 
@@ -61,15 +72,23 @@ class TaskTable {
   }
   // Whether a task is there that no worker has begun.
   [[nodiscard]] bool has_unbegun() const noexcept;
-  // Whether the worker was in a task when it was last looked at.
-  [[nodiscard]] bool is_in_task(std::uint32_t worker) const noexcept;
+  // Whether the worker was in a task when it was last looked at, and in one that was condemned.
+  [[nodiscard]] bool is_in_task(std::uint32_t worker) const noexcept {
+    return has(worker, layout::SlotPhase::running) || is_condemned(worker);
+  }
+  [[nodiscard]] bool is_condemned(std::uint32_t worker) const noexcept {
+    return has(worker, layout::SlotPhase::condemned);
+  }
 
  private:
   // A task from add() until it is finished, wherever it lies.
   struct Job {
     Task task;  // without its call when that is in the message
     memory::Message message;
-    int attempts = 0;  // begun before this one
+    int attempts = 0;              // begun before this one
+    std::uint32_t fatal_item = 0;  // the last attempt died in it, counted from 1
+    std::vector<SparedItem> spared = {};
+    memory::Message spared_message = {};
     Deadline not_before = Deadline::now();
   };
   enum class Verdict : std::uint8_t { none, timed_out, cancelled };
@@ -84,6 +103,7 @@ class TaskTable {
     [[nodiscard]] bool has_limit() const noexcept { return !job.task.rules.timeout.is_none(); }
   };
 
+  [[nodiscard]] bool has(std::uint32_t worker, layout::SlotPhase phase) const noexcept;
   [[nodiscard]] bool has_room();
   void post(Job job);
   void post_waiting();
@@ -93,6 +113,7 @@ class TaskTable {
   void finish(Job job, Finished& finished);
   void fail(Job job, const std::exception_ptr& why, Finished& finished);
   void try_again(Job job);
+  void settle_death(Job job, std::uint32_t item, const Death& death, Finished& finished);
   [[nodiscard]] static bool may_repeat(const Job& job) noexcept {
     return job.attempts < job.task.rules.retries;
   }

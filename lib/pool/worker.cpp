@@ -13,6 +13,7 @@
 #include <exception>
 #include <new>
 #include <utility>
+#include <vector>
 
 #include "mp/base/bytes.hpp"
 #include "mp/codec/exception.hpp"
@@ -25,8 +26,10 @@
 #include "memory/message.hpp"
 #include "memory/spinner.hpp"
 #include "os/clock.hpp"
+#include "os/crash.hpp"
 #include "pool/board.hpp"
 #include "pool/current_task.hpp"
+#include "pool/spared_items.hpp"
 
 namespace mp::pool {
 
@@ -43,6 +46,8 @@ class Worker {
     self_.process_name = current_process().name();
     self_.pid = current_process().pid();
   }
+
+  [[nodiscard]] layout::WorkerEntry& entry() noexcept { return entry_; }
 
   void work() {
     if (!initialize()) {
@@ -148,18 +153,29 @@ class Worker {
   }
 
   // Runs the call in a message of the parent's. Returns whether it succeeded.
-  bool run_message(memory::BlockId id, Writer& out, layout::Word* item = nullptr) {
+  bool run_message(memory::BlockId id, Writer& out, TaskSlot* slot = nullptr) {
     try {
       const ByteView payload = memory::message_payload(id);
       memory::MessageCarrier carrier{id};
       Reader in{payload, &carrier};
-      CallFrame frame{in, out, self_};
-      frame.item_slot = item;
-      return run_call(frame);
+      return run_in_frame(in, out, slot);
     } catch (const std::exception&) {
       write_failure(out, std::current_exception(), self_);
       return false;
     }
+  }
+
+  bool run_in_frame(Reader& in, Writer& out, TaskSlot* slot) {
+    CallFrame frame{in, out, self_};
+    std::vector<KnownOutcome> known;
+    if (slot != nullptr) {
+      frame.item_slot = &slot->item;
+      if (const memory::BlockId spared = slot->spared.load(std::memory_order_relaxed)) {
+        known = read_spared(memory::message_payload(spared));
+        frame.known = known;
+      }
+    }
+    return run_call(frame);
   }
 
   // Returns whether the worker may go on.
@@ -172,14 +188,12 @@ class Worker {
     out_.set_depth(0);
     task_begins(slot, entry_);
     if (const memory::BlockId task = slot.task.load(std::memory_order_relaxed)) {
-      run_message(task, out_, &slot.item);
+      run_message(task, out_, &slot);
     } else {
       const std::size_t size =
           std::min<std::size_t>(slot.size.load(std::memory_order_relaxed), TaskSlot::kInline);
       Reader in{ByteView{slot.bytes, size}};
-      CallFrame frame{in, out_, self_};
-      frame.item_slot = &slot.item;
-      run_call(frame);
+      run_in_frame(in, out_, &slot);
     }
     task_ends();
     hand_in(slot);
@@ -251,6 +265,12 @@ class Worker {
 }  // namespace
 
 void worker_main(std::uint64_t board, std::uint32_t index) {
+  Worker worker{board, index};
+  os::note_crashes_in(&worker.entry().crash);
+  worker.work();
+}
+
+void work_on_board(std::uint64_t board, std::uint32_t index) {
   Worker{board, index}.work();
 }
 

@@ -10,4 +10,7 @@ namespace mp::pool {
 // its share, or its parent is gone.
 void worker_main(std::uint64_t board, std::uint32_t index);
 
+// The same, in a process that is no worker's own: its crashes are not noted.
+void work_on_board(std::uint64_t board, std::uint32_t index);
+
 }  // namespace mp::pool

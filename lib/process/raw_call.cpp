@@ -91,9 +91,22 @@ void run_batch(CallFrame& frame, void* callable, BatchStep step) {
   const std::size_t count = in.read_count(0, 0);
   out.write_count(count);
   std::exception_ptr broken;  // why no further item can be decoded
+  auto known = frame.known.begin();
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t start = out.size();
     bool decoded = false;
+    const bool is_known = known != frame.known.end() && known->item == i;
+    if (is_known || (frame.only_item && *frame.only_item != i)) {
+      step(nullptr, in, out, decoded);
+      if (is_known) {
+        out.write_bytes(known->outcome.data(), known->outcome.size());
+        ++known;
+      } else {
+        out.write_raw(kSucceeded);
+        out.write_count(0);
+      }
+      continue;
+    }
     if (frame.item_slot != nullptr) {
       frame.item_slot->store(static_cast<std::uint32_t>(i + 1), std::memory_order_relaxed);
     }

@@ -86,20 +86,20 @@ class Subject {
   // A worker from its first look at the board to its leave, after one task.
   Operation work() {
     Operation operation = base("Pool.work");
-    operation.run = [this] { pool::worker_main(board_.id(), 0); };
-    operation.second = [this] { pool::worker_main(board_.id(), 1); };
+    operation.run = [this] { pool::work_on_board(board_.id(), 0); };
+    operation.second = [this] { pool::work_on_board(board_.id(), 1); };
     operation.while_stopped = [this] {
-      pool::worker_main(board_.id(), 1);
+      pool::work_on_board(board_.id(), 1);
       check(ended_by(1) == 1, "a worker does nothing while another is stopped");
     };
     operation.verify = [this] {
       memory::bury_the_dead();
       Finished finished;
       for (const std::uint32_t dead : {0u, 1u}) {
-        table_->judge(dead, std::make_exception_ptr(WorkerDied{1, -9}), finished);
+        table_->judge(dead, pool::Death{.pid = 1, .exitcode = -9}, finished);
       }
       board_.header().tasks_limit = 0;
-      pool::worker_main(board_.id(), 2);
+      pool::work_on_board(board_.id(), 2);
       table_->collect(finished);
       balance(finished);
     };
@@ -113,7 +113,7 @@ class Subject {
     operation.verify = [this] {
       memory::bury_the_dead();
       board_.header().tasks_limit = 0;
-      pool::worker_main(board_.id(), 2);
+      pool::work_on_board(board_.id(), 2);
       for (const auto& begun : counts()->begun) {
         check(begun <= 1, "a task ran twice");
       }
@@ -121,7 +121,7 @@ class Subject {
       // A second victim may have claimed one.
       check(lost <= (running_by(1) ? 1 : 0), "a task that was posted is lost");
     };
-    operation.second = [this] { pool::worker_main(board_.id(), 1); };
+    operation.second = [this] { pool::work_on_board(board_.id(), 1); };
     posted_ = 2;
     return operation;
   }
@@ -132,7 +132,7 @@ class Subject {
   }
   Operation judge() {
     return parental("Pool.judge", [this](Finished& finished) {
-      table_->judge(1, std::make_exception_ptr(WorkerDied{1, -9}), finished);
+      table_->judge(1, pool::Death{.pid = 1, .exitcode = -9}, finished);
     });
   }
   Operation cancel() {
@@ -179,18 +179,18 @@ class Subject {
     Operation operation = base(verb);
     operation.setup = [this, setup = operation.setup] {
       setup();
-      pool::worker_main(board_.id(), 0);
-      pool::worker_main(board_.id(), 1);
+      pool::work_on_board(board_.id(), 0);
+      pool::work_on_board(board_.id(), 1);
     };
     operation.run = [act = std::move(act)] {
       Finished finished;
       act(finished);
     };
-    operation.second = [this] { pool::worker_main(board_.id(), 2); };
+    operation.second = [this] { pool::work_on_board(board_.id(), 2); };
     operation.verify = [this] {
       memory::bury_the_dead();
       board_.header().tasks_limit = 0;
-      pool::worker_main(board_.id(), 2);
+      pool::work_on_board(board_.id(), 2);
       for (const auto& begun : counts()->begun) {
         check(begun <= 1, "a task ran twice");
       }

@@ -37,6 +37,7 @@ enum class Errc {
   remote = 21,
   task_timeout = 22,
   cancelled = 23,
+  poison_task = 24,
 };
 
 [[nodiscard]] MP_API const std::error_category& error_category() noexcept;

@@ -27,6 +27,7 @@
 
 #include "mp/base/bytes.hpp"
 #include "mp/base/export.hpp"
+#include "mp/errors/death_report.hpp"
 #include "mp/errors/errc.hpp"
 
 namespace mp {
@@ -256,10 +257,26 @@ class MP_API WorkerDied : public ProcessError {
   [[nodiscard]] int exitcode() const noexcept { return exitcode_; }
   // The signal that ended it, 0 when it exited.
   [[nodiscard]] int signal() const noexcept { return exitcode_ < 0 ? -exitcode_ : 0; }
+  // What it was doing, where it was, and why it may have died.
+  [[nodiscard]] const DeathReport& report() const noexcept { return *report_; }
+  // The sentence is made from the report.
+  WorkerDied(int pid, int exitcode, DeathReport report);
+
+ protected:
+  WorkerDied(Errc code, int pid, int exitcode, DeathReport report, std::string_view sentence);
 
  private:
   int pid_;
   int exitcode_;
+  std::shared_ptr<const DeathReport> report_;
+};
+
+// A task, or an item of a map, that killed each worker that it was given to until its retries were
+// spent.
+class MP_API PoisonTask : public WorkerDied {
+ public:
+  PoisonTask(int pid, int exitcode, DeathReport report);
+  ~PoisonTask() override;
 };
 
 // The object belongs to another process, or cannot be used after a fork.

@@ -78,12 +78,14 @@ ResultHook make_callback(Options options, Decode decode) {
 // Encodes the chunk of `count` items from `first`.
 template <Spread kSpread, class Item, class F, class Iterator>
 RawTask make_chunk(const F& f, Iterator first, std::size_t count) {
-  return make_task([&](Carrier& carrier) {
+  RawTask task = make_task([&](Carrier& carrier) {
     Writer out{&carrier};
     write_batch_head<Item, kSpread>(out, f);
     write_batch_items<Item>(out, first, count);
     return RawCall{out.take(), callable_type<std::decay_t<F>>()};
   });
+  task.items = static_cast<std::uint32_t>(count);
+  return task;
 }
 
 // All parts of a map, decoded in order; throws the first exception.
@@ -146,6 +148,7 @@ auto submit_map(const std::shared_ptr<RawPool>& pool, const F& f, Items&& items,
       const std::size_t size = std::min(chunk, count - done);
       RawTask task = make_chunk<kSpread, Item>(f, first, size);
       task.rules = rules;
+      task.first_item = done;
       std::ranges::advance(first, static_cast<std::ranges::range_difference_t<Items>>(size));
       if (join != nullptr) {
         task.callback = [join, all_done, place = parts.size()](const auto& result) {
@@ -210,7 +213,7 @@ class Source {
 
 template <class F, class Items>
 auto make_imap(const std::shared_ptr<RawPool>& pool, Order order, const F& f, Items&& items,
-               std::size_t chunksize) {
+               const MapOptions& options) {
   using Item = std::ranges::range_value_t<Items>;
   using R = ItemResult<F, Items, Spread::no>;
   static_assert(!std::is_void_v<R>,
@@ -218,14 +221,21 @@ auto make_imap(const std::shared_ptr<RawPool>& pool, Order order, const F& f, It
   struct State {
     std::decay_t<F> f;
     Source<Items> source;
+    std::size_t given = 0;
   };
-  auto state = std::shared_ptr<State>{new State{f, Source<Items>{std::forward<Items>(items)}}};
-  return Imap<R>{pool, order, [state, chunksize]() -> RawTask {
+  auto state = std::shared_ptr<State>{new State{f, Source<Items>{std::forward<Items>(items)}, 0}};
+  const std::size_t chunksize = std::max<std::size_t>(1, options.chunksize);
+  return Imap<R>{pool, order, [state, chunksize, rules = rules_of(options)]() -> RawTask {
                    std::vector<Item> chunk;
                    state->source.read(chunk, chunksize);
-                   return chunk.empty()
-                              ? RawTask{}
-                              : make_chunk<Spread::no, Item>(state->f, chunk.begin(), chunk.size());
+                   if (chunk.empty()) {
+                     return {};
+                   }
+                   RawTask task =
+                       make_chunk<Spread::no, Item>(state->f, chunk.begin(), chunk.size());
+                   task.rules = rules;
+                   task.first_item = std::exchange(state->given, state->given + chunk.size());
+                   return task;
                  }};
 }
 

@@ -17,7 +17,9 @@
 //            when the Pool was made, replacements too: they see its globals as they were then.
 // Fork:      a forked child must not use it; see RawPool.
 // Crash:     a worker that dies is replaced. The call it was running fails with WorkerDied (of a
-//            map: its chunk); all others are unaffected. No call runs twice. Should the process
+//            map: its chunk), whose report() says what is known; all others are unaffected. No call
+//            runs twice unless its `retries` say so (options.hpp). An item of a map that killed its
+//            worker each time fails with PoisonTask, and the others of its chunk have results. Should the process
 //            that has the pool be killed, its workers end too.
 // Owns:      its workers. The destructor terminates and reaps them.
 // Blocks:    apply, map and starmap, until the result is there; join.
@@ -122,13 +124,21 @@ class MP_API Pool {
   // lvalue range must outlive the returned object.
   template <class F, std::ranges::input_range Items>
   auto imap(const F& f, Items&& items, std::size_t chunksize = 1) {
-    return detail::make_imap(raw_, detail::Order::kept, f, std::forward<Items>(items),
-                             expect_chunk(chunksize));
+    return imap(f, std::forward<Items>(items), MapOptions{.chunksize = expect_chunk(chunksize)});
+  }
+  template <class F, std::ranges::input_range Items>
+  auto imap(const F& f, Items&& items, const MapOptions& options) {
+    return detail::make_imap(raw_, detail::Order::kept, f, std::forward<Items>(items), options);
   }
   template <class F, std::ranges::input_range Items>
   auto imap_unordered(const F& f, Items&& items, std::size_t chunksize = 1) {
+    return imap_unordered(f, std::forward<Items>(items),
+                          MapOptions{.chunksize = expect_chunk(chunksize)});
+  }
+  template <class F, std::ranges::input_range Items>
+  auto imap_unordered(const F& f, Items&& items, const MapOptions& options) {
     return detail::make_imap(raw_, detail::Order::as_finished, f, std::forward<Items>(items),
-                             expect_chunk(chunksize));
+                             options);
   }
 
   // Takes no more calls; those it has are finished.

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "mp/base/deadline.hpp"
@@ -46,7 +47,16 @@ struct RawTask {
   ResultHook callback = {};                  // run by the pool's thread, before it is ready
   ResultHook listener = {};                  // told when it is ready; must not block
   TaskRules rules = {};
+  std::uint32_t items = 0;       // of a call of many: how many
+  std::uint64_t first_item = 0;  // and the number of the first in the whole map
 };
+
+// Runs a task in this process that was saved when it was found to be poison: of a chunk only the
+// item that was. Returns whether it succeeded; what it throws is written to stderr. A program that
+// is started with MP_REPLAY=file does this where it would make its first pool, and ends. Throws:
+// OsError when the file cannot be read; DecodeError when it is no saved task, or one of
+//         another program.
+MP_API bool replay_task(const std::string& file);
 
 class MP_API RawPool {
  public:

@@ -141,6 +141,9 @@ struct BatchThunk {
   static void step(void* callable, Reader& in, Writer& out, bool& decoded) {
     Item item = mp::read<Item>(in);
     decoded = true;
+    if (callable == nullptr) {
+      return;
+    }
     if constexpr (std::is_void_v<Result>) {
       call(*static_cast<F*>(callable), std::move(item));
       out.write_count(0);

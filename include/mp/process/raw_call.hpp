@@ -24,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <typeinfo>
@@ -37,6 +38,12 @@
 #include "mp/codec/writer.hpp"
 
 namespace mp {
+
+// The outcome of an item of a batch, as write_failure writes it.
+struct KnownOutcome {
+  std::uint32_t item;
+  ByteView outcome;
+};
 
 // What a thunk is given, and what it tells of itself.
 struct CallFrame {
@@ -59,7 +66,11 @@ struct CallFrame {
   const std::type_info** callable_slot = nullptr;
   void (*decoded)(void* argument) = nullptr;
   void* decoded_argument = nullptr;
-  std::atomic<std::uint32_t>* item_slot = nullptr;  // of a batch: the item at work + 1
+  // Of a batch: the item at work + 1; items that are not to be run, in order, with the outcomes
+  // that they have; and, if only one is to be run, that one.
+  std::atomic<std::uint32_t>* item_slot = nullptr;
+  std::span<const KnownOutcome> known = {};
+  std::optional<std::uint32_t> only_item = {};
 };
 
 using Thunk = void (*)(CallFrame&);
@@ -135,7 +146,7 @@ namespace detail {
 [[nodiscard]] MP_API std::string type_name(const std::type_info& type);
 
 // Decodes and runs one item of a batch, and writes the size of the result and the result. Sets
-// `decoded` once `in` is behind the item.
+// `decoded` once `in` is behind the item. Without a callable it only decodes.
 using BatchStep = void (*)(void* callable, Reader& in, Writer& out, bool& decoded);
 
 // The loop of a batch thunk, behind the callable.
