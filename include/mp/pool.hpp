@@ -3,9 +3,14 @@
 #pragma once
 
 #include "mp/codec.hpp"
+#include "mp/pool/as_completed.hpp"
 #include "mp/pool/async_result.hpp"
+#include "mp/pool/awaitable.hpp"
 #include "mp/pool/imap.hpp"
+#include "mp/pool/journal.hpp"
 #include "mp/pool/options.hpp"
+#include "mp/pool/outcome.hpp"
 #include "mp/pool/pool.hpp"
 #include "mp/pool/raw_pool.hpp"
 #include "mp/pool/this_task.hpp"
+#include "mp/pool/thread_pool.hpp"

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "mp/base/deadline.hpp"
+#include "mp/memory/object_ref.hpp"
 #include "mp/pool/options.hpp"
 #include "mp/pool/raw_result.hpp"
 #include "mp/process/raw_call.hpp"
@@ -25,6 +26,7 @@ struct Task {
   TaskRules rules;
   std::uint32_t items = 0;       // of a call of many: how many
   std::uint64_t first_item = 0;  // and the number of the first in the whole map
+  std::vector<mp::detail::ObjectRef> held = {};  // what keeps `objects` alive until they are
 };
 
 class Executor {

@@ -30,10 +30,12 @@ struct ImapWindow::Finished {
   }
 };
 
-ImapWindow::ImapWindow(std::shared_ptr<RawPool> pool, Order order, NextChunk next)
+ImapWindow::ImapWindow(std::shared_ptr<RawPool> pool, Order order, NextChunk next,
+                       std::function<void()> at_end)
     : pool_{std::move(pool)},
       order_{order},
       next_chunk_{std::move(next)},
+      at_end_hook_{std::move(at_end)},
       finished_{order == Order::as_finished ? std::make_shared<Finished>() : nullptr},
       window_{static_cast<std::size_t>(pool_->width()) * kAhead} {
   fill();
@@ -48,6 +50,16 @@ void ImapWindow::fill() {
       task = next_chunk_();
     } catch (...) {
       range_error_ = std::current_exception();
+    }
+    if (task.known != nullptr) {
+      ++flying_;
+      if (order_ == Order::kept) {
+        in_order_.push_back(std::move(task.known));
+      } else {
+        const std::lock_guard hold{finished_->mutex};
+        finished_->results.push_back(std::move(task.known));
+      }
+      continue;
     }
     if (!task.call) {
       at_end_ = true;
@@ -71,6 +83,9 @@ std::shared_ptr<RawResult> ImapWindow::next(Deadline until) {
   if (flying_ == 0) {
     if (range_error_) {
       std::rethrow_exception(std::exchange(range_error_, nullptr));
+    }
+    if (const auto hook = std::exchange(at_end_hook_, nullptr)) {
+      hook();
     }
     return nullptr;
   }

@@ -24,6 +24,9 @@ RawPool::RawPool(const PoolOptions& options) : fork_generation_{detail::fork_gen
   executor_ = pool::make_local_executor(options);
 }
 
+RawPool::RawPool(std::unique_ptr<pool::Executor> executor)
+    : executor_{std::move(executor)}, fork_generation_{detail::fork_generation} {}
+
 RawPool::~RawPool() {
   if (fork_generation_ != detail::fork_generation) {
     // A copy in a forked child: its threads and children are the parent's.
@@ -45,9 +48,10 @@ std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
   MP_EXPECTS(task.rules.backoff.count() >= 0 && task.rules.grace.count() >= 0,
              "a back-off and a grace must not be negative");
   auto result = std::make_shared<RawResult>();
+  ResultAccess::set_items(*result, task.items);
   ResultAccess::set_hooks(*result, std::move(task.callback), std::move(task.listener));
   executor_->submit({std::move(task.call), std::move(task.objects), result, task.rules, task.items,
-                     task.first_item});
+                     task.first_item, std::move(task.held)});
   return result;
 }
 

@@ -17,6 +17,9 @@ struct ResultAccess {
     result.callback_ = std::move(callback);
     result.listener_ = std::move(listener);
   }
+  static void set_items(RawResult& result, std::uint32_t items) noexcept {
+    result.items_ = items == 0 ? 1 : items;
+  }
   [[nodiscard]] static bool has_callback(const RawResult& result) noexcept {
     return result.callback_ != nullptr;
   }
@@ -24,7 +27,13 @@ struct ResultAccess {
   static void set_bytes(RawResult& result, Bytes bytes);
   // Takes over a message that this process owns.
   static void set_message(RawResult& result, memory::Message message);
+  static void set_carrier(RawResult& result, std::unique_ptr<Carrier> carrier) noexcept {
+    result.carrier_ = std::move(carrier);
+  }
   static void set_failure(RawResult& result, const std::exception_ptr& error);
+  [[nodiscard]] static bool has_objects(const RawResult& result) {
+    return result.message_ != 0 && !memory::objects_of(result.message_).empty();
+  }
   // Whether the outcome that was set is the exception of the call as a whole.
   [[nodiscard]] static bool has_failed(const RawResult& result) noexcept {
     return result.outcome_.empty() || result.outcome_.front() != std::byte{0};

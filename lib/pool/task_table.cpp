@@ -41,6 +41,7 @@ void TaskTable::add(Task task) {
   if (call.size() > TaskSlot::kInline || !job.task.objects.empty()) {
     job.message = message_of(call, job.task.objects);
     static_cast<void>(job.task.call.take_bytes());
+    job.task.held.clear();  // the message holds them
   }
   ++unfinished_;
   if (waiting_.empty() && has_room()) {

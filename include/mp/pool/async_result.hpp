@@ -41,6 +41,7 @@ class MP_API ResultParts {
   [[nodiscard]] const std::vector<std::shared_ptr<RawResult>>& parts() const noexcept {
     return parts_;
   }
+  [[nodiscard]] const std::shared_ptr<RawPool>& pool() const noexcept { return pool_; }
 
  private:
   Kind kind_;
@@ -97,6 +98,7 @@ class AsyncResult {
   // as soon as its task has stopped (mp/pool/this_task.hpp) or its worker was killed for it. Of a
   // map this goes for each chunk. Returns whether all of it was cancelled.
   bool cancel() const { return parts_.cancel(); }
+  [[nodiscard]] const detail::ResultParts& parts() const noexcept { return parts_; }
 
  private:
   detail::ResultParts parts_;

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -40,7 +41,9 @@ class MP_API ImapWindow {
   // Makes the call for the next chunk; an empty one at the end of the range. What it throws is
   // delivered in the chunk's place, and ends the range.
   using NextChunk = std::function<RawTask()>;
-  ImapWindow(std::shared_ptr<RawPool> pool, Order order, NextChunk next);
+  // `at_end` is called once, behind the last outcome.
+  ImapWindow(std::shared_ptr<RawPool> pool, Order order, NextChunk next,
+             std::function<void()> at_end);
   ~ImapWindow();
   ImapWindow(const ImapWindow&) = delete;
   ImapWindow& operator=(const ImapWindow&) = delete;
@@ -57,6 +60,7 @@ class MP_API ImapWindow {
   std::shared_ptr<RawPool> pool_;
   Order order_;
   NextChunk next_chunk_;
+  std::function<void()> at_end_hook_;
   std::deque<std::shared_ptr<RawResult>> in_order_;  // Order::kept
   std::shared_ptr<Finished> finished_;
   std::exception_ptr range_error_;
@@ -70,12 +74,18 @@ class MP_API ImapWindow {
 template <class R>
 class Imap {
  public:
-  Imap(std::shared_ptr<RawPool> pool, detail::Order order, detail::ImapWindow::NextChunk next)
-      : window_{std::make_unique<detail::ImapWindow>(std::move(pool), order, std::move(next))} {}
+  Imap(std::shared_ptr<RawPool> pool, detail::Order order, detail::ImapWindow::NextChunk next,
+       std::function<void()> at_end = {})
+      : window_{std::make_unique<detail::ImapWindow>(std::move(pool), order, std::move(next),
+                                                     std::move(at_end))} {}
 
   // Returns the next result; nothing behind the last.
   std::optional<R> next(Deadline until = Deadline::never()) {
     for (;;) {
+      if (lost_ != 0) {
+        --lost_;
+        std::rethrow_exception(loss_);
+      }
       if (items_) {
         if (const auto item = items_->outcome.next()) {
           return item->template get<R>();
@@ -86,7 +96,14 @@ class Imap {
       if (chunk == nullptr) {
         return std::nullopt;
       }
-      items_ = std::make_unique<Items>(std::move(chunk));
+      const std::uint32_t count = chunk->items();
+      try {
+        items_ = std::make_unique<Items>(std::move(chunk));
+      } catch (...) {
+        // The chunk as a whole failed, as each of its items did.
+        loss_ = std::current_exception();
+        lost_ = count;
+      }
     }
   }
 
@@ -124,6 +141,8 @@ class Imap {
 
   std::unique_ptr<detail::ImapWindow> window_;
   std::unique_ptr<Items> items_;
+  std::exception_ptr loss_;
+  std::uint32_t lost_ = 0;  // items of a chunk that failed as a whole, yet to be told
 };
 
 }  // namespace mp

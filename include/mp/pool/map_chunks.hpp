@@ -10,7 +10,6 @@
 #include <functional>
 #include <iterator>
 #include <memory>
-#include <optional>
 #include <ranges>
 #include <type_traits>
 #include <utility>
@@ -165,78 +164,6 @@ auto submit_map(const std::shared_ptr<RawPool>& pool, const F& f, Items&& items,
         ResultParts{ResultParts::Kind::map, pool, std::move(parts)},
         [](const ResultParts& all) { return decode_chunks<R>(all.parts()); }};
   }
-}
-
-// A range that is being read: somebody else's when it was given as an lvalue, otherwise its own.
-// (Not std::views::all, which clang 14 cannot compile with this standard library.)
-template <class Items>
-class Source {
- public:
-  using Range = std::remove_reference_t<Items>;
-
-  explicit Source(Items&& items) : items_(hold(items)) {}
-
-  // Appends up to `count` items to `chunk`.
-  template <class Item>
-  void read(std::vector<Item>& chunk, std::size_t count) {
-    Range& range = get();
-    if (!at_) {
-      at_ = std::ranges::begin(range);
-    }
-    for (; chunk.size() < count && *at_ != std::ranges::end(range); ++*at_) {
-      chunk.push_back(**at_);
-    }
-  }
-
- private:
-  static constexpr bool kBorrowed = std::is_lvalue_reference_v<Items>;
-  using Held = std::conditional_t<kBorrowed, Range*, std::remove_cv_t<Range>>;
-
-  static Held hold(Range& items) {
-    if constexpr (kBorrowed) {
-      return std::addressof(items);
-    } else {
-      return std::move(items);
-    }
-  }
-  Range& get() {
-    if constexpr (kBorrowed) {
-      return *items_;
-    } else {
-      return items_;
-    }
-  }
-
-  Held items_;
-  std::optional<std::ranges::iterator_t<Range>> at_;
-};
-
-template <class F, class Items>
-auto make_imap(const std::shared_ptr<RawPool>& pool, Order order, const F& f, Items&& items,
-               const MapOptions& options) {
-  using Item = std::ranges::range_value_t<Items>;
-  using R = ItemResult<F, Items, Spread::no>;
-  static_assert(!std::is_void_v<R>,
-                "mp: imap needs a callable that returns something; use map for its effects.");
-  struct State {
-    std::decay_t<F> f;
-    Source<Items> source;
-    std::size_t given = 0;
-  };
-  auto state = std::shared_ptr<State>{new State{f, Source<Items>{std::forward<Items>(items)}, 0}};
-  const std::size_t chunksize = std::max<std::size_t>(1, options.chunksize);
-  return Imap<R>{pool, order, [state, chunksize, rules = rules_of(options)]() -> RawTask {
-                   std::vector<Item> chunk;
-                   state->source.read(chunk, chunksize);
-                   if (chunk.empty()) {
-                     return {};
-                   }
-                   RawTask task =
-                       make_chunk<Spread::no, Item>(state->f, chunk.begin(), chunk.size());
-                   task.rules = rules;
-                   task.first_item = std::exchange(state->given, state->given + chunk.size());
-                   return task;
-                 }};
 }
 
 }  // namespace mp::detail

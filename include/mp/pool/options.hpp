@@ -10,12 +10,14 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "mp/codec/codec.hpp"
 #include "mp/memory/object_ref.hpp"
+#include "mp/pool/journal.hpp"
 #include "mp/process/call.hpp"
 #include "mp/process/start_method.hpp"
 
@@ -34,6 +36,7 @@ class MP_API Initializer {
   [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(call_); }
   [[nodiscard]] const RawCall& call() const noexcept { return call_; }
   [[nodiscard]] const std::vector<std::uint64_t>& objects() const noexcept { return objects_; }
+  [[nodiscard]] const std::vector<detail::ObjectRef>& held() const noexcept { return held_; }
 
  private:
   explicit Initializer(const std::function<RawCall(Carrier&)>& encode);
@@ -112,12 +115,15 @@ struct CallOptions<void> {
 // For map, starmap and their kin. Items travel to the workers in chunks, and the rules are for each
 // chunk.
 struct MapOptions {
-  std::size_t chunksize = 0;  // items in a chunk; 0: so that each worker gets about four chunks
+  // Items in a chunk; 0: so that each worker gets about four chunks, or one item with a journal.
+  std::size_t chunksize = 0;
   TimeLimit timeout = {};
   std::chrono::nanoseconds grace = std::chrono::seconds{1};
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  std::string journal = {};  // a file that keeps what is finished (mp/pool/journal.hpp)
+  JournalSync sync = JournalSync::at_end;
 };
 template <class R>
 struct MapAsyncOptions {

@@ -19,8 +19,8 @@
 // Crash:     a worker that dies is replaced. The call it was running fails with WorkerDied (of a
 //            map: its chunk), whose report() says what is known; all others are unaffected. No call
 //            runs twice unless its `retries` say so (options.hpp). An item of a map that killed its
-//            worker each time fails with PoisonTask, and the others of its chunk have results. Should the process
-//            that has the pool be killed, its workers end too.
+//            worker each time fails with PoisonTask, and the others of its chunk have results.
+//            Should the process that has the pool be killed, its workers end too.
 // Owns:      its workers. The destructor terminates and reaps them.
 // Blocks:    apply, map and starmap, until the result is there; join.
 // Order:     calls begin in the order in which they were made.
@@ -32,6 +32,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <exception>
+#include <future>
 #include <iterator>
 #include <memory>
 #include <ranges>
@@ -42,9 +43,12 @@
 
 #include "mp/base/contract.hpp"
 #include "mp/pool/async_result.hpp"
+#include "mp/pool/awaitable.hpp"
 #include "mp/pool/imap.hpp"
+#include "mp/pool/imap_chunks.hpp"
 #include "mp/pool/map_chunks.hpp"
 #include "mp/pool/options.hpp"
+#include "mp/pool/outcome.hpp"
 #include "mp/pool/raw_pool.hpp"
 
 namespace mp {
@@ -75,8 +79,7 @@ class MP_API Pool {
       AsyncResult<CallResult<F, Args...>> apply_async(CallOptions<CallResult<F, Args...>> options,
                                                       const F& f, const Args&... args) {
     using R = CallResult<F, Args...>;
-    RawTask task =
-        detail::make_task([&](Carrier& carrier) { return make_call_with(&carrier, f, args...); });
+    RawTask task = make_task_of(f, args...);
     task.rules = detail::rules_of(options);
     task.callback = detail::make_callback<R>(std::move(options), &detail::decode_outcome<R>);
     return {{detail::ResultParts::Kind::call, raw_, {raw_->submit(std::move(task))}},
@@ -85,19 +88,53 @@ class MP_API Pool {
             }};
   }
 
+  // The same, with a std::future. What is thrown comes out of its get().
+  template <class F, class... Args>
+  std::future<CallResult<F, Args...>> submit(const F& f, const Args&... args) {
+    using R = CallResult<F, Args...>;
+    auto promise = std::make_shared<std::promise<R>>();
+    auto future = promise->get_future();
+    RawTask task = make_task_of(f, args...);
+    task.callback = [promise](const std::shared_ptr<RawResult>& result) {
+      try {
+        if constexpr (std::is_void_v<R>) {
+          detail::decode_outcome<R>(*result);
+          promise->set_value();
+        } else {
+          promise->set_value(detail::decode_outcome<R>(*result));
+        }
+      } catch (...) {
+        promise->set_exception(std::current_exception());
+      }
+    };
+    raw_->submit(std::move(task));
+    return future;
+  }
+  // The same, for a coroutine to co_await.
+  template <class F, class... Args>
+  Awaitable<CallResult<F, Args...>> awaitable(const F& f, const Args&... args) {
+    return {raw_, make_task_of(f, args...)};
+  }
+
   // Calls f for each item and returns the results in the order of the items. All items are run,
   // also when one throws; then the first exception is thrown.
   template <class F, std::ranges::input_range Items>
-  auto map(const F& f, Items&& items, MapOptions options = {}) {
-    return run_map<Spread::no>(f, std::forward<Items>(items), options).get();
+  auto map(const F& f, Items&& items, const MapOptions& options = {}) {
+    return finish_map<Spread::no>(f, std::forward<Items>(items), options);
   }
   template <class F, std::ranges::input_range Items>
   auto map(const F& f, Items&& items, std::size_t chunksize) {
     return map(f, std::forward<Items>(items), MapOptions{.chunksize = expect_chunk(chunksize)});
   }
   template <class F, class T>
-  auto map(const F& f, std::initializer_list<T> items, MapOptions options = {}) {
-    return run_map<Spread::no>(f, items, options).get();
+  auto map(const F& f, std::initializer_list<T> items, const MapOptions& options = {}) {
+    return finish_map<Spread::no>(f, items, options);
+  }
+  // The same, with an Outcome for each item: its result or what was thrown.
+  template <class F, std::ranges::input_range Items>
+  auto map(const F& f, Items&& items, ReturnExceptions, MapOptions options = {}) {
+    return detail::map_outcomes<Spread::no>(raw_, f, std::forward<Items>(items),
+                                            std::move(options));
   }
   template <class F, std::ranges::input_range Items>
   auto map_async(const F& f, Items&& items,
@@ -107,8 +144,8 @@ class MP_API Pool {
 
   // Like map; each item is a tuple (or pair, or array) of arguments.
   template <class F, std::ranges::input_range Items>
-  auto starmap(const F& f, Items&& items, MapOptions options = {}) {
-    return run_map<Spread::yes>(f, std::forward<Items>(items), options).get();
+  auto starmap(const F& f, Items&& items, const MapOptions& options = {}) {
+    return finish_map<Spread::yes>(f, std::forward<Items>(items), options);
   }
   template <class F, std::ranges::input_range Items>
   auto starmap(const F& f, Items&& items, std::size_t chunksize) {
@@ -128,7 +165,8 @@ class MP_API Pool {
   }
   template <class F, std::ranges::input_range Items>
   auto imap(const F& f, Items&& items, const MapOptions& options) {
-    return detail::make_imap(raw_, detail::Order::kept, f, std::forward<Items>(items), options);
+    return detail::make_imap<Spread::no>(raw_, detail::Order::kept, f, std::forward<Items>(items),
+                                         options);
   }
   template <class F, std::ranges::input_range Items>
   auto imap_unordered(const F& f, Items&& items, std::size_t chunksize = 1) {
@@ -137,8 +175,8 @@ class MP_API Pool {
   }
   template <class F, std::ranges::input_range Items>
   auto imap_unordered(const F& f, Items&& items, const MapOptions& options) {
-    return detail::make_imap(raw_, detail::Order::as_finished, f, std::forward<Items>(items),
-                             options);
+    return detail::make_imap<Spread::no>(raw_, detail::Order::as_finished, f,
+                                         std::forward<Items>(items), options);
   }
 
   // Takes no more calls; those it has are finished.
@@ -152,16 +190,29 @@ class MP_API Pool {
   [[nodiscard]] int processes() const;
   [[nodiscard]] RawPool& raw() noexcept { return *raw_; }
 
+ protected:
+  explicit Pool(std::shared_ptr<RawPool> raw) noexcept : raw_{std::move(raw)} {}
+
  private:
+  template <class F, class... Args>
+  static RawTask make_task_of(const F& f, const Args&... args) {
+    return detail::make_task(
+        [&](Carrier& carrier) { return make_call_with(&carrier, f, args...); });
+  }
   static std::size_t expect_chunk(std::size_t chunksize) {
     MP_EXPECTS(chunksize > 0, "a chunk must have at least one item");
     return chunksize;
   }
 
   template <Spread kSpread, class F, class Items>
-  auto run_map(const F& f, Items&& items, const MapOptions& options) {
+  detail::MapReturn<F, Items, kSpread> finish_map(const F& f, Items&& items,
+                                                  const MapOptions& options) {
     using Return = detail::MapReturn<F, Items, kSpread>;
-    return run_map<kSpread>(f, std::forward<Items>(items), detail::async_options<Return>(options));
+    if (!options.journal.empty()) {
+      return detail::map_with_journal<kSpread>(raw_, f, std::forward<Items>(items), options);
+    }
+    return run_map<kSpread>(f, std::forward<Items>(items), detail::async_options<Return>(options))
+        .get();
   }
   template <Spread kSpread, class F, class Items>
   auto run_map(const F& f, Items&& items,

@@ -47,8 +47,9 @@ struct RawTask {
   ResultHook callback = {};                  // run by the pool's thread, before it is ready
   ResultHook listener = {};                  // told when it is ready; must not block
   TaskRules rules = {};
-  std::uint32_t items = 0;       // of a call of many: how many
-  std::uint64_t first_item = 0;  // and the number of the first in the whole map
+  std::uint32_t items = 0;                // of a call of many: how many
+  std::uint64_t first_item = 0;           // and the number of the first in the whole map
+  std::shared_ptr<RawResult> known = {};  // for imap: the outcome, when nothing is to be run
 };
 
 // Runs a task in this process that was saved when it was found to be poison: of a chunk only the
@@ -61,6 +62,8 @@ MP_API bool replay_task(const std::string& file);
 class MP_API RawPool {
  public:
   explicit RawPool(const PoolOptions& options);
+  // With workers of another kind.
+  explicit RawPool(std::unique_ptr<pool::Executor> executor);
   ~RawPool();
   RawPool(const RawPool&) = delete;
   RawPool& operator=(const RawPool&) = delete;

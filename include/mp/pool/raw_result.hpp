@@ -35,6 +35,8 @@ class MP_API RawResult {
   // What follows expects ready().
   // The outcome as run_call writes it (mp/process/raw_call.hpp), good as long as this is.
   [[nodiscard]] ByteView outcome() const noexcept { return outcome_; }
+  // How many items' results it holds; 1 for a plain call.
+  [[nodiscard]] std::uint32_t items() const noexcept { return items_; }
   // Lets a Reader of the outcome take the shared objects in it; nullptr when there are none.
   [[nodiscard]] Carrier* carrier() const noexcept { return carrier_.get(); }
 
@@ -47,6 +49,7 @@ class MP_API RawResult {
   std::unique_ptr<Carrier> carrier_;
   ResultHook callback_;  // run by the pool's own thread before it is ready
   ResultHook listener_;  // told when it is ready; must not block
+  std::uint32_t items_ = 1;
   std::atomic<std::uint32_t> done_{0};
 };
 

@@ -41,8 +41,9 @@ class Crew {
 std::unique_ptr<Crew> make_serial_crew(const Corpus& corpus);
 
 // A pool. Its workers read the corpus from `source`, once each. An empty start method means mp's
-// default one.
+// default one. With a journal, what an earlier run of the same program finished is not done again.
 std::unique_ptr<Crew> make_pool_crew(const Source& source, int processes,
-                                     const std::string& start_method);
+                                     const std::string& start_method,
+                                     const std::string& journal = {});
 
 }  // namespace topics

@@ -26,7 +26,7 @@ namespace {
 
 std::unique_ptr<Crew> make_crew(const Options& options, const Corpus& corpus) {
   if (!options.serial) {
-    return make_pool_crew(options.source, options.processes, options.start);
+    return make_pool_crew(options.source, options.processes, options.start, options.journal);
   }
   return make_serial_crew(corpus);
 }

@@ -49,6 +49,9 @@ std::optional<Options> parse(int argc, char** argv) {
                      ->excludes(start);
   app.add_flag("--compare", options.compare, "Do it again serially; compare times and results")
       ->excludes(serial);
+  app.add_option("--journal", options.journal,
+                 "Keep finished tasks in FILE.search and FILE.training, and go on from there")
+      ->excludes(serial);
   app.add_option("--share", share, "Only the I-th of N equal parts of the search, as I/N");
   try {
     app.parse(argc, argv);

@@ -15,6 +15,7 @@ struct Options {
   bool serial = false;
   std::string start;  // empty for the default
   bool compare = false;
+  std::string journal;  // where finished tasks are kept; empty: nowhere
   // The `share`-th of `shares` equal parts of the search, and nothing else; all of it when 0.
   int share = 0;
   int shares = 1;

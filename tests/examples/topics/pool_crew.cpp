@@ -2,6 +2,7 @@
 #include <mp/mp.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "crew.hpp"
 #include "timed.hpp"
@@ -35,34 +36,46 @@ std::optional<mp::StartMethod> start_method(const std::string& name) {
 
 class PoolCrew : public Crew {
  public:
-  PoolCrew(const Source& source, int processes, const std::string& start)
-      : pool_{{.processes = processes,
+  PoolCrew(const Source& source, int processes, const std::string& start, std::string journal)
+      : journal_{std::move(journal)},
+        pool_{{.processes = processes,
                .initializer = mp::partial(prepare_worker, source),
                .start = start_method(start)}} {}
 
   void search(const std::vector<Batch>& batches,
               const std::function<void(const Done<BatchResult>&)>& done) override {
-    for (const Done<BatchResult>& result : pool_.imap_unordered(evaluate_task, batches)) {
+    for (const Done<BatchResult>& result :
+         pool_.imap_unordered(evaluate_task, batches, journaled(".search"))) {
       done(result);
     }
   }
 
   void train(const std::vector<Training>& trainings,
              const std::function<void(const Done<TrainedTopic>&)>& done) override {
-    for (const Done<TrainedTopic>& result : pool_.imap_unordered(train_task, trainings)) {
+    for (const Done<TrainedTopic>& result :
+         pool_.imap_unordered(train_task, trainings, journaled(".training"))) {
       done(result);
     }
   }
 
  private:
+  mp::MapOptions journaled(const char* what) const {
+    mp::MapOptions options;
+    if (!journal_.empty()) {
+      options.journal = journal_ + what;
+    }
+    return options;
+  }
+
+  std::string journal_;
   mp::Pool pool_;
 };
 
 }  // namespace
 
 std::unique_ptr<Crew> make_pool_crew(const Source& source, int processes,
-                                     const std::string& start_method) {
-  return std::make_unique<PoolCrew>(source, processes, start_method);
+                                     const std::string& start_method, const std::string& journal) {
+  return std::make_unique<PoolCrew>(source, processes, start_method, journal);
 }
 
 }  // namespace topics

@@ -25,10 +25,11 @@ struct Ended {
 };
 
 // Runs the program in a shell; `redirect` says which of its streams are read.
-Ended run(const std::string& arguments, const std::string& redirect = "2>&1") {
+Ended run(const std::string& arguments, const std::string& redirect = "2>&1",
+          const std::string& before_it = {}) {
   const auto children = [] { return mp::test::Holdings::now().held.at(mp::test::Resource::child); };
   const auto before = children();
-  const std::string command = TOPICS_PROGRAM " " + arguments + " " + redirect;
+  const std::string command = before_it + TOPICS_PROGRAM " " + arguments + " " + redirect;
   Ended result;
   std::FILE* pipe = popen(command.c_str(), "r");
   std::array<char, 4096> buffer{};
@@ -106,6 +107,27 @@ TEST(Program, TellsAccuracyTopicsWorkersAndTime) {
 std::string findings(const std::string& output) {
   const std::size_t begin = output.find("accuracy");
   return output.substr(begin, output.find("\nworker") - begin);
+}
+
+// Killed at some moment and started again, until it comes to its end by itself.
+TEST(Program, GoesOnWhereItWasKilled) {
+  const TextFolder text;
+  const std::string folder = small_text(text);
+  const std::string alone = findings(run("--serial " + folder).output);
+  const TextFolder place;
+  const std::string journaled = "--processes 2 --journal " + place.path() + "/run " + folder;
+  int kills = 0;
+  for (const char* after : {"0.05", "0.1", "0.15", "0.2"}) {
+    // Its own group, so that the shell that we start does not get the signal.
+    const Ended ended = run(journaled, "2>&1", "timeout --signal=KILL " + std::string{after} + " ");
+    kills += ended.status == 0 ? 0 : 1;
+  }
+  EXPECT_GT(kills, 0) << "it was never killed";
+  const Ended last = run(journaled);
+  EXPECT_EQ(last.status, 0) << last.output;
+  EXPECT_EQ(findings(last.output), alone);
+  const Ended again = run(journaled);
+  EXPECT_EQ(findings(again.output), alone);
 }
 
 TEST(Program, FindsTheSameWithAnyNumberOfProcesses) {
