@@ -7,4 +7,6 @@
 #include "mp/connection/connection.hpp"
 #include "mp/connection/file_descriptor.hpp"
 #include "mp/connection/listener.hpp"
+#include "mp/connection/loan.hpp"
 #include "mp/connection/pipe.hpp"
+#include "mp/connection/wait.hpp"

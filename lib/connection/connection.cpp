@@ -41,7 +41,10 @@ bool Connection::send_parcel(detail::Outgoing& parcel, Deadline until) const {
 }
 
 bool Connection::recv_parcel(detail::Incoming& parcel, Deadline until) const {
-  return checked(channel_).recv(parcel, until);
+  detail::Channel& channel = checked(channel_);
+  const bool received = channel.recv(parcel, until);
+  channel.after_receiving();
+  return received;
 }
 
 void Connection::send_bytes(ByteView bytes, std::size_t offset, std::size_t size) const {
@@ -93,8 +96,36 @@ std::size_t Connection::recv_bytes_into(MutableByteView buffer, std::size_t offs
   return size;
 }
 
+bool Connection::try_send_zero_copy(Loan&& loan, Deadline until) const {
+  MP_EXPECTS(loan.parcel_ != nullptr, "the loan has been sent already");
+  if (!send_parcel(*loan.parcel_, until)) {
+    return false;
+  }
+  loan.parcel_.reset();
+  return true;
+}
+
+void Connection::send_zero_copy(Loan&& loan) const {
+  static_cast<void>(try_send_zero_copy(std::move(loan), Deadline::never()));
+}
+
+std::optional<MessageView> Connection::try_recv_view(Deadline until) const {
+  auto parcel = std::make_unique<detail::Incoming>(MutableByteView{});
+  if (!recv_parcel(*parcel, until)) {
+    return std::nullopt;
+  }
+  return MessageView{std::move(parcel)};
+}
+
+MessageView Connection::recv_view() const {
+  return *try_recv_view(Deadline::never());
+}
+
 bool Connection::poll(Deadline until) const {
-  return checked(channel_).poll(until);
+  detail::Channel& channel = checked(channel_);
+  const bool ready = channel.poll(until);
+  channel.after_receiving();
+  return ready;
 }
 
 void Connection::close() const noexcept {
@@ -113,6 +144,16 @@ bool Connection::readable() const noexcept {
 
 bool Connection::writable() const noexcept {
   return channel_ != nullptr && channel_->writable();
+}
+
+int Connection::fileno() const {
+  return checked(channel_).fileno(channel_);
+}
+
+Waitable Connection::waitable() const {
+  MP_EXPECTS(checked(channel_).readable(),
+             "this end of the connection only sends: there is nothing to wait for");
+  return {channel_, channel_.get()};
 }
 
 PeerCredentials Connection::peer_credentials() const {

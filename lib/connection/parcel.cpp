@@ -23,6 +23,11 @@ bool is_long(std::size_t size) {
 
 }  // namespace
 
+Outgoing::Outgoing(Incoming&& received) {
+  block_ = received.release(heap_);
+  bytes_ = block_ == 0 ? MutableByteView{heap_} : memory::message_payload(block_);
+}
+
 Outgoing::~Outgoing() {
   if (block_ != 0) {
     memory::free_message(block_);
@@ -69,7 +74,7 @@ const std::vector<int>& Outgoing::descriptors() const noexcept {
 }
 
 bool Outgoing::needs_block() const noexcept {
-  return is_long(bytes_.size()) || handles_ != nullptr;
+  return is_long(bytes_.size()) || handles_ != nullptr || block_ != 0;
 }
 
 std::uint64_t Outgoing::block() {
@@ -159,6 +164,14 @@ Bytes Incoming::take() {
     return std::exchange(heap_, {});
   }
   return {bytes_.begin(), bytes_.end()};
+}
+
+std::uint64_t Incoming::release(Bytes& bytes) {
+  if (block_ == 0) {
+    bytes = take();
+  }
+  bytes_ = {};
+  return std::exchange(block_, 0);
 }
 
 void Incoming::take_object(std::uint64_t id) {

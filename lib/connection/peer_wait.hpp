@@ -18,6 +18,7 @@
 #include "connection/pipe_layout.hpp"
 #include "memory/gate.hpp"
 #include "memory/spinner.hpp"
+#include "memory/wait_source.hpp"
 
 namespace mp::connection {
 
@@ -35,6 +36,16 @@ class PeerWait {
   // spinner.hpp.
   template <class Eager, class Ready>
   Waited wait(Eager&& eager, Ready&& ready, Deadline until, int calm = 0);
+
+  // For who waits for several things: announces a sleeper, and says where to sleep.
+  [[nodiscard]] memory::SleepPlace prepare() noexcept {
+    const std::uint32_t key = memory::gate_prepare(peer_.moved);
+    const memory::ThreadTag watched = whom_to_watch();
+    if (watched == 0) {
+      look_around(true);
+    }
+    return {.word = &peer_.moved.word, .expected = key, .owner = watched, .watches = true};
+  }
 
  private:
   template <class Ready>

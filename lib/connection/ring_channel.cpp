@@ -139,6 +139,18 @@ bool RingChannel::closed() const noexcept {
   return closed_.load(std::memory_order_relaxed);
 }
 
+bool RingChannel::ready() {
+  try {
+    return poll(Deadline::now());
+  } catch (const Error&) {
+    return true;  // recv says why
+  }
+}
+
+memory::SleepPlace RingChannel::prepare() {
+  return reader_->prepare();
+}
+
 std::uint64_t RingChannel::id() {
   enter();
   return end_id_;

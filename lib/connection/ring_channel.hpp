@@ -32,6 +32,8 @@ class RingChannel final : public mp::detail::Channel {
   [[nodiscard]] bool readable() const noexcept override { return reader_.has_value(); }
   [[nodiscard]] bool writable() const noexcept override { return writer_.has_value(); }
   [[nodiscard]] std::uint64_t id() override;
+  [[nodiscard]] bool ready() override;
+  [[nodiscard]] memory::SleepPlace prepare() override;
 
  private:
   // Before every use: throws ClosedError when this process has closed the end; after a fork, makes

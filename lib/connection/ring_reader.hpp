@@ -25,6 +25,9 @@ class RingReader {
   bool recv(mp::detail::Incoming& parcel, Deadline until);
   bool poll(Deadline until);
 
+  // Announces a sleeper who waits for this and other things.
+  [[nodiscard]] memory::SleepPlace prepare() noexcept { return wait_.prepare(); }
+
   // Wakes the threads that wait here, to see that the end is closed.
   void wake() noexcept;
 

@@ -311,6 +311,14 @@ std::uint64_t SocketChannel::id() {
       "a connection over a socket is not shared memory: it can only be sent through a unix socket");
 }
 
+bool SocketChannel::ready() {
+  try {
+    return poll(Deadline::now());
+  } catch (const Error&) {
+    return true;  // recv says why
+  }
+}
+
 int SocketChannel::socket() const noexcept {
   return closed_.load(std::memory_order_relaxed) ? -1 : socket_.get();
 }

@@ -41,6 +41,7 @@ class SocketChannel final : public mp::detail::Channel {
   [[nodiscard]] bool writable() const noexcept override { return true; }
   [[nodiscard]] std::uint64_t id() override;
   [[nodiscard]] int socket() const noexcept override;
+  [[nodiscard]] bool ready() override;
 
  private:
   using Turn = std::unique_lock<std::timed_mutex>;

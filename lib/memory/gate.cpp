@@ -105,6 +105,10 @@ int word_wake(const layout::Word& word, int n) noexcept {
   return wake(word, n);
 }
 
+void wake_others_of_the_tree(std::uint32_t deaths) noexcept {
+  pass_on(deaths);
+}
+
 void wake_the_tree() noexcept {
   layout::ArenaHeader& shared = header();
   os::futex_wake(shared.gate, os::kEverybody);

@@ -332,6 +332,12 @@ RawQueue::Outcome RawQueue::await_item(queue::Claim& claim, Deadline until) {
 }
 
 RawQueue::Outcome RawQueue::get(Item& item, Deadline until) {
+  const Outcome outcome = take(item, until);
+  local_->after_getting();
+  return outcome;
+}
+
+RawQueue::Outcome RawQueue::take(Item& item, Deadline until) {
   item.view_ = {};
   if (item.block_ != 0) [[unlikely]] {
     item.drop_block();

@@ -184,6 +184,29 @@ TEST(PipeKill, ReceivesLongMessages) {
   expect_survival(receiving("part full, 17 KB block", kBlock, 4));
 }
 
+// The same messages, written and read where they lie. A Message's bytes are its words.
+TEST(PipeKill, SendsWithoutCopying) {
+  Operation operation = sending("empty, 17 KB zero copy", kBlock);
+  operation.run = [message = encode(make(kVictim, kBlock))] {
+    Loan loan{message.size()};
+    copy_bytes(loan.bytes().data(), message.data(), message.size());
+    writer.send_zero_copy(std::move(loan));
+  };
+  expect_survival(operation);
+}
+
+TEST(PipeKill, ReceivesWithoutCopying) {
+  Operation operation = receiving("part full, 17 KB zero copy", kBlock, 4);
+  operation.run = [] { check(reader.recv_view().bytes().size() > kBlock, "a torn message"); };
+  expect_survival(operation);
+}
+
+TEST(PipeKill, PassesOnWithoutCopying) {
+  Operation operation = receiving("part full, 17 KB, passed on", kBlock, 4);
+  operation.run = [] { writer.send_zero_copy(Loan{reader.recv_view()}); };
+  expect_survival(operation);
+}
+
 TEST(PipeKill, ReceivesFromASleepingSender) {
   Operation operation = receiving("full, a sender asleep", 1000, 8);
   operation.setup = [] {

@@ -54,7 +54,9 @@
 #include "mp/base/export.hpp"
 #include "mp/codec/codec.hpp"
 #include "mp/codec/types/string.hpp"
+#include "mp/connection/loan.hpp"
 #include "mp/connection/parcel.hpp"
+#include "mp/memory/waitable.hpp"
 
 namespace mp {
 
@@ -128,6 +130,14 @@ class MP_API Connection {
   // if the message is longer; it is taken then, and the error carries it.
   std::size_t recv_bytes_into(MutableByteView buffer, std::size_t offset = 0) const;
 
+  // Sends what was written to the loan's memory, without copying it if it is long. The loan is
+  // empty then, and unchanged if the call throws or the try_ form returns false.
+  void send_zero_copy(Loan&& loan) const;
+  [[nodiscard]] bool try_send_zero_copy(Loan&& loan, Deadline until = Deadline::now()) const;
+  // Waits for the next message and returns it where it lies. See mp/connection/loan.hpp.
+  MessageView recv_view() const;
+  [[nodiscard]] std::optional<MessageView> try_recv_view(Deadline until = Deadline::now()) const;
+
   // Returns whether recv would return or throw at once, now or in time: there is a message, or the
   // end of file.
   [[nodiscard]] bool poll(Deadline until = Deadline::now()) const;
@@ -138,6 +148,14 @@ class MP_API Connection {
   [[nodiscard]] bool closed() const noexcept;
   [[nodiscard]] bool readable() const noexcept;
   [[nodiscard]] bool writable() const noexcept;
+
+  // Returns a descriptor that is readable while recv would not wait: the socket, or an eventfd that
+  // a thread of the library raises for a pipe (this process's own; a forked child asks for
+  // another). Before sleeping on it, receive until try_recv has nothing: poll and wait may have
+  // taken a message in already. It is good as long as the Connection, and not to be read from.
+  [[nodiscard]] int fileno() const;
+  // For mp::wait.
+  [[nodiscard]] Waitable waitable() const;
 
   // Who is at the other end. Expects: a connection over a unix socket.
   [[nodiscard]] PeerCredentials peer_credentials() const;

@@ -74,6 +74,8 @@ class MP_API Listener {
   // A descriptor that becomes readable when somebody connects; accept() may then still have to wait
   // for the proof of the key. -1 when closed.
   [[nodiscard]] int fileno() const noexcept;
+  // For mp::wait: ready when somebody connects.
+  [[nodiscard]] Waitable waitable() const noexcept { return Waitable{fileno()}; }
 
   // Accepts no more. Threads that wait in accept() throw ClosedError.
   void close() const noexcept;

@@ -24,6 +24,8 @@ namespace mp::detail {
 // Messages up to this size are encoded and decoded on the stack.
 inline constexpr std::size_t kSmallMessage = 1024;
 
+class Incoming;
+
 class MP_API Outgoing final : public Carrier {
  public:
   // Room for a message of `size` bytes, to be written to bytes().
@@ -35,6 +37,8 @@ class MP_API Outgoing final : public Carrier {
   // The caller's own bytes; they must stay as they are until the message is sent.
   explicit Outgoing(ByteView bytes) noexcept
       : bytes_{const_cast<std::byte*>(bytes.data()), bytes.size()} {}
+  // A message that was received, to be sent on.
+  explicit Outgoing(Incoming&& received);
   ~Outgoing() override;
 
   [[nodiscard]] MutableByteView bytes() const noexcept { return bytes_; }
@@ -87,6 +91,9 @@ class MP_API Incoming final : public Carrier {
   [[nodiscard]] Bytes take();
   void take_object(std::uint64_t id) override;
   int take_fd() override;
+
+  // Gives the message away: its block, or if it has none 0 and its bytes in `bytes`.
+  [[nodiscard]] std::uint64_t release(Bytes& bytes);
 
   // For channels. Throws FrameTooLarge if `size` is over the limit.
   void check_limit(std::uint64_t size) const;

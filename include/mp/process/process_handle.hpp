@@ -17,6 +17,7 @@
 
 #include "mp/base/deadline.hpp"
 #include "mp/base/export.hpp"
+#include "mp/memory/waitable.hpp"
 
 namespace mp {
 
@@ -31,6 +32,8 @@ class Sentinel {
  public:
   explicit Sentinel(int fd) noexcept : fd_{fd} {}
   [[nodiscard]] int fileno() const noexcept { return fd_; }
+  // For mp::wait.
+  [[nodiscard]] Waitable waitable() const noexcept { return Waitable{fd_}; }
   friend bool operator==(const Sentinel&, const Sentinel&) = default;
 
  private:
@@ -67,6 +70,8 @@ class MP_API ProcessHandle {
   // Returns what becomes readable at its end. Expects: started. Throws OsError (ENOSYS) where the
   // kernel has no pidfds.
   [[nodiscard]] Sentinel sentinel() const;
+  // For mp::wait: ready when the process has ended.
+  [[nodiscard]] Waitable waitable() const { return sentinel().waitable(); }
 
   [[nodiscard]] std::string name() const;
   [[nodiscard]] bool daemon() const;

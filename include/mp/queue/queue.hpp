@@ -205,6 +205,10 @@ class Queue {
   // drops what is inside.
   void shutdown(bool immediate = false) { raw_.shutdown(immediate); }
 
+  // For mp::wait and for epoll: ready while get would not wait (see RawQueue).
+  [[nodiscard]] Waitable waitable() const { return raw_.waitable(); }
+  [[nodiscard]] int fileno() const { return raw_.fileno(); }
+
   // The queue beneath, for bytes.
   [[nodiscard]] RawQueue& raw() noexcept { return raw_; }
   [[nodiscard]] const RawQueue& raw() const noexcept { return raw_; }

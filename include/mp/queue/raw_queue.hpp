@@ -39,6 +39,7 @@
 #include "mp/base/deadline.hpp"
 #include "mp/base/export.hpp"
 #include "mp/memory/object_ref.hpp"
+#include "mp/memory/waitable.hpp"
 
 namespace mp {
 
@@ -167,12 +168,19 @@ class MP_API RawQueue {
   // drops what is inside, as if it had never been put.
   void shutdown(bool immediate);
 
+  // For mp::wait: ready while get would not wait.
+  [[nodiscard]] Waitable waitable() const;
+  // Returns a descriptor of this process that is readable while get would not wait. Before sleeping
+  // on it, get until there is nothing. It is good as long as the queue, and not to be read from.
+  [[nodiscard]] int fileno() const;
+
   friend bool operator==(const RawQueue& a, const RawQueue& b) noexcept {
     return a.object_ == b.object_;
   }
 
  private:
   explicit RawQueue(detail::ObjectRef object);
+  Outcome take(Item& item, Deadline until);
   // Wakes nobody. `position` is where the item went.
   Outcome put_quietly(Draft& draft, Deadline until, std::uint64_t& position);
   Outcome wait_for_room(Deadline until);

@@ -42,6 +42,10 @@ class SimpleQueue {
   // This process puts and gets no more.
   void close() noexcept { raw_.close(); }
 
+  // For mp::wait and for epoll: ready while get would not wait (see RawQueue).
+  [[nodiscard]] Waitable waitable() const { return raw_.waitable(); }
+  [[nodiscard]] int fileno() const { return raw_.fileno(); }
+
   [[nodiscard]] RawQueue& raw() noexcept { return raw_; }
   [[nodiscard]] const RawQueue& raw() const noexcept { return raw_; }
   friend bool operator==(const SimpleQueue& a, const SimpleQueue& b) noexcept {

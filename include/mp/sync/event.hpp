@@ -26,6 +26,7 @@
 #include "mp/base/deadline.hpp"
 #include "mp/base/export.hpp"
 #include "mp/memory/object_ref.hpp"
+#include "mp/memory/waitable.hpp"
 #include "mp/sync/handle.hpp"
 
 namespace mp {
@@ -39,6 +40,9 @@ class MP_API Event {
   void clear();
   // Waits until the flag is set. Returns false when that did not happen before `until`.
   bool wait(Deadline until = Deadline::never()) const;
+
+  // For mp::wait: ready while the flag is set.
+  [[nodiscard]] Waitable waitable() const;
 
   friend bool operator==(const Event&, const Event&) noexcept = default;
 
