@@ -93,6 +93,7 @@ struct Listener::State {
   State(Address wanted, ListenerOptions given)
       : options{std::move(given)},
         socket{listen(wanted, options.backlog)},
+        fd{socket.get()},
         wake{os::eventfd()},
         address{std::move(wanted)},
         maker{detail::fork_generation} {
@@ -108,8 +109,9 @@ struct Listener::State {
   void close() noexcept;
 
   ListenerOptions options;
-  os::Fd socket;
-  os::Fd wake;  // readable once closed
+  os::Fd socket;  // let go of with the turn
+  const int fd;   // the same, for those who have no turn
+  os::Fd wake;    // readable once closed
   Address address;
   std::uint32_t maker;
   std::atomic<bool> closed{false};
@@ -333,7 +335,7 @@ std::optional<Address> Listener::last_accepted() const {
 }
 
 int Listener::fileno() const noexcept {
-  return closed() ? -1 : state_->socket.get();
+  return closed() ? -1 : state_->fd;
 }
 
 void Listener::close() const noexcept {

@@ -34,15 +34,16 @@ memory::ForkMutex mutex{26};
 }  // namespace
 
 SocketChannel::SocketChannel(os::Fd socket, std::uint64_t max_frame)
-    : socket_{std::move(socket)},
-      local_{os::family_of(socket_.get()) == os::Family::local},
+    : owner_{std::move(socket)},
+      fd_{owner_.get()},
+      local_{os::family_of(fd_) == os::Family::local},
       max_frame_{max_frame},
       generation_{fork_generation},
       read_turn_{std::in_place},
       write_turn_{std::in_place},
       frame_{max_frame} {
   if (!local_) {
-    os::set_no_delay(socket_.get());
+    os::set_no_delay(fd_);
   }
 }
 
@@ -99,7 +100,7 @@ bool SocketChannel::wait(short wanted, Deadline until) {
   if (closed_.load()) {
     throw_closed();
   }
-  std::array<os::PollEntry, 2> entries{{{socket_.get(), wanted}, {event, os::kReadable}}};
+  std::array<os::PollEntry, 2> entries{{{fd_, wanted}, {event, os::kReadable}}};
   const bool ready = os::poll(entries, until) != 0;
   if (closed_.load()) {
     throw_closed();
@@ -110,7 +111,7 @@ bool SocketChannel::wait(short wanted, Deadline until) {
 bool SocketChannel::flush() {
   while (has_unsent()) {
     const std::size_t size = unsent_size_.load(std::memory_order_relaxed);
-    const auto sent = os::send_some(socket_.get(), ByteView{unsent_}.last(size), {});
+    const auto sent = os::send_some(fd_, ByteView{unsent_}.last(size), {});
     if (!sent.ok() && os::no_room(sent.error)) {
       return false;
     }
@@ -159,9 +160,23 @@ bool SocketChannel::send(mp::detail::Outgoing& parcel, Deadline until) {
   if (!turn) {
     return false;
   }
+  if (cut_) {
+    throw_gone();
+  }
+  std::size_t done = 0;
+  try {
+    return send_frame(message, fds, until, done);
+  } catch (...) {
+    cut_ = done != 0;  // what came next would not be understood
+    throw;
+  }
+}
+
+bool SocketChannel::send_frame(ByteView message, std::span<const int> fds, Deadline until,
+                               std::size_t& done) {
   const layout::FrameHead head = layout::make_frame_head(message.size());
   const std::size_t size = head.size + message.size();
-  for (std::size_t done = 0; done != size;) {
+  while (done != size) {
     if (closed_.load()) {
       throw_closed();
     }
@@ -169,8 +184,7 @@ bool SocketChannel::send(mp::detail::Outgoing& parcel, Deadline until) {
     if (room) {
       const ByteView first = done < head.size ? head.view().subspan(done) : ByteView{};
       const ByteView second = message.subspan(done < head.size ? 0 : done - head.size);
-      const auto sent = os::send_some(socket_.get(), first, second,
-                                      done == 0 ? std::span<const int>{fds} : std::span<int>{});
+      const auto sent = os::send_some(fd_, first, second, done == 0 ? fds : std::span<const int>{});
       if (!sent.ok() && os::peer_is_gone(sent.error)) {
         throw_gone();
       }
@@ -195,8 +209,7 @@ void SocketChannel::pull() {
   while (!has_outcome()) {
     try {
       os::Received got;
-      const bool any =
-          os::receive_some(socket_.get(), frame_.room(), local_ ? os::kMaxSentFds : 0, got);
+      const bool any = os::receive_some(fd_, frame_.room(), local_ ? os::kMaxSentFds : 0, got);
       if (!any) {
         return;
       }
@@ -215,7 +228,8 @@ void SocketChannel::pull() {
       if (os::peer_is_gone(error.code().value())) {
         ended_ = true;
       } else {
-        throw;
+        // Bytes may be lost, with descriptors for which there was no room.
+        failure_ = std::current_exception();
       }
     }
   }
@@ -256,9 +270,9 @@ bool SocketChannel::await_message(mp::detail::Incoming* parcel, Deadline until) 
                            ? "the peer closed the connection in the middle of a message"
                            : "the peer has closed the connection and everything was received"};
       }
-    }
-    if (!local_) {
-      os::acknowledge_quickly(socket_.get());
+      if (!local_) {
+        os::acknowledge_quickly(fd_);  // for peers that hold back what they send until then
+      }
     }
     if (has_unsent()) {
       flush_if_idle();
@@ -299,7 +313,7 @@ void SocketChannel::close() noexcept {
   }
   drop_unsent();
   fds_.clear();
-  socket_.reset();
+  owner_.reset();
 }
 
 bool SocketChannel::closed() const noexcept {
@@ -320,7 +334,7 @@ bool SocketChannel::ready() {
 }
 
 int SocketChannel::socket() const noexcept {
-  return closed_.load(std::memory_order_relaxed) ? -1 : socket_.get();
+  return closed_.load(std::memory_order_relaxed) ? -1 : fd_;
 }
 
 }  // namespace mp::connection

@@ -19,6 +19,7 @@
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "connection/channel.hpp"
@@ -52,6 +53,8 @@ class SocketChannel final : public mp::detail::Channel {
   // Reads what there is, until a message is complete. Expects: the turn to read.
   void pull();
   [[nodiscard]] bool has_outcome() const noexcept;
+  // Expects: the turn to write. `done` says how far it came.
+  bool send_frame(ByteView message, std::span<const int> fds, Deadline until, std::size_t& done);
   // Sends what is left of a message that has begun. Returns whether nothing is left. Expects: the
   // turn to write.
   bool flush();
@@ -65,7 +68,8 @@ class SocketChannel final : public mp::detail::Channel {
   bool wait(short wanted, Deadline until);
   int closing_event();
 
-  os::Fd socket_;  // let go of with both turns taken
+  os::Fd owner_;  // let go of with both turns taken
+  const int fd_;  // the same, for those who wait without a turn
   const bool local_;
   const std::uint64_t max_frame_;
   std::atomic<bool> closed_{false};
@@ -85,6 +89,7 @@ class SocketChannel final : public mp::detail::Channel {
   // With the turn to write:
   Bytes unsent_;
   std::atomic<std::size_t> unsent_size_{0};  // of the end of unsent_
+  bool cut_ = false;                         // a message was left unfinished
 };
 
 }  // namespace mp::connection

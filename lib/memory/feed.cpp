@@ -154,15 +154,19 @@ Feed::Feed(std::span<const std::shared_ptr<WaitSource>> sources)
     : event_{std::make_shared<os::Fd>(os::eventfd())}, generation_{fork_generation} {
   entries_.reserve(sources.size());
   const std::lock_guard hold{mutex};
-  for (const std::shared_ptr<WaitSource>& source : sources) {
-    std::shared_ptr<Bridge> bridge = bridge_with_room();
-    auto entry = std::make_shared<FeedEntry>();
-    entry->source = source;
-    entry->event = event_;
-    entry->bridge = bridge;
-    bridge->entries.push_back(entry);
-    entries_.push_back(std::move(entry));
-    start(bridge);
+  try {
+    for (const std::shared_ptr<WaitSource>& source : sources) {
+      auto entry = std::make_shared<FeedEntry>();
+      entry->source = source;
+      entry->event = event_;
+      entry->bridge = bridge_with_room();
+      entry->bridge->entries.push_back(entry);
+      entries_.push_back(entry);
+      start(entry->bridge);
+    }
+  } catch (...) {
+    leave();
+    throw;
   }
   for (const auto& entry : entries_) {
     kick(*entry->bridge);
@@ -174,6 +178,11 @@ Feed::~Feed() {
     return;  // the bridges of the parent are not here
   }
   const std::lock_guard hold{mutex};
+  leave();
+}
+
+// Expects: the mutex is held.
+void Feed::leave() noexcept {
   for (const auto& entry : entries_) {
     std::erase(entry->bridge->entries, entry);
     kick(*entry->bridge);

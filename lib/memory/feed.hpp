@@ -38,6 +38,8 @@ class Feed {
   [[nodiscard]] bool is_ours() const noexcept;
 
  private:
+  void leave() noexcept;
+
   std::vector<std::shared_ptr<FeedEntry>> entries_;
   std::shared_ptr<os::Fd> event_;
   std::uint32_t generation_;

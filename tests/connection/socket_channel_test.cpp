@@ -441,6 +441,16 @@ TEST(SocketChannel, SurvivesSignalsAndFullBuffers) {
   EXPECT_EQ(ends.b.recv<std::string>().size(), 100'000U);
 }
 
+TEST(SocketChannel, SendsNothingAfterHalfAMessage) {
+  const HalfBare ends = make_half_bare();
+  test::Faults faults;
+  ASSERT_TRUE(ends.connection.try_send_bytes(Bytes(100)));
+  faults.fail(os::Sys::poll, ENOMEM);
+  EXPECT_THROW(ends.connection.send_bytes(Bytes(4 << 20)), OsError);
+  faults.fail(os::Sys::poll, 0, 0);
+  EXPECT_THROW(ends.connection.send_bytes(Bytes(1)), EOFError);
+}
+
 TEST(SocketChannel, TellsOfAPeerThatWasReset) {
   const Ends ends = make_ends();
   test::Faults faults;
