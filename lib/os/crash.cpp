@@ -158,4 +158,10 @@ std::string describe_frames(const std::vector<std::uint64_t>& frames) {
   return text;
 }
 
+std::size_t stack_here(std::span<std::uint64_t> frames) noexcept {
+  static_assert(sizeof(std::uint64_t) == sizeof(void*));
+  return std::min(boost::stacktrace::safe_dump_to(frames.data(), frames.size_bytes()),
+                  frames.size());
+}
+
 }  // namespace mp::os

@@ -14,7 +14,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,5 +40,8 @@ void note_crashes_in(CrashNote* note);
 
 // Names and source lines of addresses of this process, one frame a line. Slow: it asks addr2line.
 [[nodiscard]] std::string describe_frames(const std::vector<std::uint64_t>& frames);
+
+// Writes the return addresses of the calling thread's frames there, innermost first; how many.
+[[nodiscard]] std::size_t stack_here(std::span<std::uint64_t> frames) noexcept;
 
 }  // namespace mp::os

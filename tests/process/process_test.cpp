@@ -113,6 +113,12 @@ TEST_P(ProcessTest, SaysWhatAnUncaughtExceptionWas) {
   EXPECT_THAT(said, HasSubstr("Process Process-"));
   EXPECT_THAT(said, HasSubstr("std::out_of_range"));
   EXPECT_EQ(test::count_of(said, "no such page"), 1u);
+  // Every frame has its line, and the innermost is the function that threw.
+  const std::size_t stack = said.find("Stack of the throw, innermost first:\n0x");
+  ASSERT_NE(stack, std::string::npos) << said;
+  const std::size_t innermost = said.find("fail(", stack);
+  EXPECT_LT(innermost, said.find("\n0x", stack + 40)) << said;
+  EXPECT_EQ(said.find("report_uncaught", stack), std::string::npos) << said;
   EXPECT_THAT(test::output_of(STDERR_FILENO, [] { EXPECT_EQ(exitcode_of(fail_oddly), 1); }),
               HasSubstr("of type int"));
 }
