@@ -123,7 +123,9 @@ int die_in_the_middle(Value<int> calls, int parent, int x) {
   }
   if (x == 17 && parent != 0) {
     ::kill(parent, SIGKILL);
-    ::pause();
+    for (;;) {
+      ::pause();  // the end of one of the parent's threads interrupts it too
+    }
   }
   return x + 1;
 }
