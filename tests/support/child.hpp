@@ -45,7 +45,7 @@ class Child {
  public:
   static constexpr std::chrono::milliseconds kLimit = std::chrono::seconds{20};
 
-  template <class F>
+  template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, Child>>>
   explicit Child(F&& body) : pid_{start(as_main(std::forward<F>(body)))} {}
   Child(Child&& other) noexcept : pid_{std::exchange(other.pid_, 0)}, status_{other.status_} {}
   Child(const Child&) = delete;
