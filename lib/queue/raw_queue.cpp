@@ -15,6 +15,7 @@
 #include "mp/base/bytes.hpp"
 #include "mp/base/contract.hpp"
 #include "mp/errors/error.hpp"
+#include "mp/queue/queue.hpp"  // what it declares below is to be exported
 
 #include "memory/arena.hpp"
 #include "memory/gate.hpp"
