@@ -23,12 +23,14 @@ struct Note {
 };
 thread_local constinit Note note{};
 
-// The runtime of exceptions, whose frames lie between the clause and the throwing function.
+// The runtime of exceptions, whose frames lie between the clause and the throwing function. It is
+// known by functions that sanitizers do not interpose, as they do those that throw.
 bool is_runtime(std::uint64_t frame) {
   const os::Module* const module = os::module_of(reinterpret_cast<const void*>(frame));
   return module != nullptr && !module->is_main() &&
-         (module == os::module_of(reinterpret_cast<const void*>(&abi::__cxa_throw)) ||
-          module == os::module_of(reinterpret_cast<const void*>(&_Unwind_RaiseException)));
+         (module ==
+              os::module_of(reinterpret_cast<const void*>(&abi::__cxa_current_exception_type)) ||
+          module == os::module_of(reinterpret_cast<const void*>(&_Unwind_GetIP)));
 }
 
 }  // namespace
