@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/tracee.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <stdexcept>
 #include <system_error>
@@ -55,10 +56,17 @@ long trace(int request, pid_t pid, std::size_t address, std::size_t data) {
   return result;
 }
 
-void poke_user(pid_t pid, std::size_t offset, std::size_t value) {
+std::size_t read_code(pid_t pid, std::uintptr_t address) {
   errno = 0;
-  trace(PTRACE_POKEUSER, pid, offset, value);
+  return static_cast<std::size_t>(trace(PTRACE_PEEKTEXT, pid, address, 0));
 }
+
+void write_code(pid_t pid, std::uintptr_t address, std::size_t word) {
+  errno = 0;
+  trace(PTRACE_POKETEXT, pid, address, word);
+}
+
+constexpr std::size_t kTrap = 0xcc;  // int3, one byte: it never reaches into the next instruction
 
 // Waits a moment for any child's change of state.
 void doze() {
@@ -94,15 +102,35 @@ void Tracee::set_breakpoint(std::uintptr_t address) {
   if (address == breakpoint_) {
     return;
   }
-  const auto slot = [](std::size_t i) { return offsetof(user, u_debugreg) + i * sizeof(long); };
-  poke_user(party_.pid(), slot(7), 0);
+  // The last one first, in case two overlap.
+  while (!traps_.empty()) {
+    const Trap trap = traps_.back();
+    traps_.pop_back();
+    const std::size_t word = read_code(party_.pid(), trap.address);
+    write_code(party_.pid(), trap.address, (word & ~std::size_t{0xff}) | trap.byte);
+  }
   if (address != 0) {
-    poke_user(party_.pid(), slot(0), address);
-    poke_user(party_.pid(), slot(1), address_of_end());
-    const bool both = address != address_of_end();
-    poke_user(party_.pid(), slot(7), both ? 0b101 : 0b001);  // local enable bits 0 and 1
+    set_trap(address);
+    if (address != address_of_end()) {
+      set_trap(address_of_end());
+    }
   }
   breakpoint_ = address;
+}
+
+void Tracee::set_trap(std::uintptr_t address) {
+  const std::size_t word = read_code(party_.pid(), address);
+  write_code(party_.pid(), address, (word & ~std::size_t{0xff}) | kTrap);
+  traps_.push_back({address, static_cast<std::uint8_t>(word & 0xff)});
+}
+
+// After a trap the processor stands behind it; the instruction that was there is still to be run.
+void Tracee::step_back_from_trap() {
+  const std::uintptr_t before = instruction() - 1;
+  if (std::ranges::any_of(traps_, [&](const Trap& trap) { return trap.address == before; })) {
+    errno = 0;
+    trace(PTRACE_POKEUSER, party_.pid(), offsetof(user, regs.rip), before);
+  }
 }
 
 Stop Tracee::step() {
@@ -151,6 +179,9 @@ bool Tracee::take_stop() {
   const int signal = WSTOPSIG(status_);
   if (signal == SIGTRAP || signal == (SIGTRAP | 0x80) || request_ == 0) {
     is_stopped_ = true;
+    if (signal == SIGTRAP && request_ == PTRACE_CONT) {
+      step_back_from_trap();
+    }
     return true;
   }
   errno = 0;

@@ -5,12 +5,13 @@
 // end_operation(). One step is one instruction as the processor sees it: a system call is one step,
 // a `rep` instruction is one step for each repetition.
 //
-// Breakpoints are the processor's own (debug registers), so no code is changed and none is shared
-// with other processes.
+// Breakpoints are trap instructions in the tracee's own copy of the code, since not every virtual
+// machine has debug registers. So an operation must neither fork nor run other threads.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "harness/party.hpp"
 
@@ -61,11 +62,19 @@ class Tracee {
   Stop resume(int request);
   bool take_stop();
   void set_breakpoint(std::uintptr_t address);
+  void set_trap(std::uintptr_t address);
+  void step_back_from_trap();
+
+  struct Trap {
+    std::uintptr_t address;
+    std::uint8_t byte;  // what it stands in for
+  };
 
   Party party_;
   int request_ = 0;
   int status_ = 0;
   std::uintptr_t breakpoint_ = 0;
+  std::vector<Trap> traps_ = {};
   bool is_stopped_ = false;
   bool ended_ = false;
 };
