@@ -14,68 +14,17 @@
 #include <thread>
 #include <vector>
 
-#include <sched.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mp/connection.hpp"
 
-#include "memory/processes.hpp"
+#include "peer.hpp"
 
 namespace {
 
-std::vector<int> cpus() {
-  static const std::vector<int> usable = [] {
-    cpu_set_t set;
-    sched_getaffinity(0, sizeof set, &set);
-    std::vector<int> found;
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (CPU_ISSET(cpu, &set)) {
-        found.push_back(cpu);
-      }
-    }
-    return found;
-  }();
-  return usable;
-}
-
-void pin(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  sched_setaffinity(0, sizeof set, &set);
-}
-
-// A forked process on the other CPU (or the same), killed at the end; this one is pinned meanwhile.
-class Peer {
- public:
-  template <class F>
-  Peer(const benchmark::State& state, F&& body) {
-    sched_getaffinity(0, sizeof before_, &before_);
-    pin(cpus().front());
-    pid_ = fork();
-    if (pid_ == 0) {
-      pin(state.range(0) == 1 ? cpus().front() : cpus().back());
-      body();
-      _exit(0);
-    }
-  }
-  Peer(const Peer&) = delete;
-  Peer& operator=(const Peer&) = delete;
-  ~Peer() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    mp::memory::bury_the_dead();
-    sched_setaffinity(0, sizeof before_, &before_);
-  }
-
- private:
-  pid_t pid_;
-  cpu_set_t before_;
-};
+using mp::bench::Peer;
 
 using Message = std::array<std::byte, 64>;
 
@@ -211,7 +160,7 @@ template <class Way>
 void BM_RoundTrip(benchmark::State& state) {
   Way way;
   const bool one = state.range(0) == 1;
-  const Peer peer{state, [&] {
+  const Peer peer{state.range(0) == 1, [&] {
                     Message message;
                     for (;;) {
                       way.take(&message, sizeof message, one);
@@ -229,7 +178,7 @@ template <class Way>
 void stream(benchmark::State& state, std::size_t size) {
   Way way;
   const bool one = state.range(0) == 1;
-  const Peer peer{state, [&] {
+  const Peer peer{state.range(0) == 1, [&] {
                     std::vector<std::byte> message(size);
                     for (;;) {
                       way.take(message.data(), size, one);

@@ -13,65 +13,31 @@
 #include <thread>
 #include <utility>
 
-#include <sched.h>
-#include <signal.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mp/connection.hpp"
 
-#include "memory/processes.hpp"
+#include "peer.hpp"
 
 namespace {
 
 constexpr std::size_t kLong = 1 << 20;
 using Short = std::array<std::byte, 64>;
 
-void pin(std::size_t which) {
-  cpu_set_t usable;
-  sched_getaffinity(0, sizeof usable, &usable);
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &usable)) {
-      CPU_SET(cpu, &one);
-      if (which-- == 0) {
-        break;
-      }
-      CPU_ZERO(&one);
-    }
-  }
-  sched_setaffinity(0, sizeof one, &one);
-}
-
-// Runs `body` for ever in a process on the second CPU; this one stays on the first.
+// Runs `body` for ever on the other CPU.
 class Peer {
  public:
   template <class F>
-  explicit Peer(F&& body) {
-    sched_getaffinity(0, sizeof before_, &before_);
-    pid_ = fork();
-    if (pid_ == 0) {
-      pin(1);
-      for (;;) {
-        body();
-      }
-    }
-    pin(0);
-  }
-  Peer(const Peer&) = delete;
-  Peer& operator=(const Peer&) = delete;
-  ~Peer() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    mp::memory::bury_the_dead();
-    sched_setaffinity(0, sizeof before_, &before_);
-  }
+  explicit Peer(F&& body)
+      : peer_{false, [&] {
+                for (;;) {
+                  body();
+                }
+              }} {}
 
  private:
-  pid_t pid_;
-  cpu_set_t before_;
+  mp::bench::Peer peer_;
 };
 
 void BM_Pipe_Short(benchmark::State& state) {

@@ -29,12 +29,12 @@ std::uint32_t longest_spin() noexcept {
                     static_cast<std::uint32_t>(kLongestSpin.count()));
 }
 
-// Whether this thread may run on one CPU only, as then its peers may have to; asked now and then,
-// since that can change.
+}  // namespace
+
 bool single_cpu() noexcept {
   static std::atomic<std::uint32_t> countdown{0};
   static std::atomic<bool> single{false};
-  // Relaxed: both are hints.
+  // Relaxed: both are hints. Asked now and then, since the answer can change.
   if (countdown.load(std::memory_order_relaxed) == 0) {
     single.store(os::cpu_count() <= 1, std::memory_order_relaxed);
     countdown.store(256, std::memory_order_relaxed);
@@ -43,8 +43,6 @@ bool single_cpu() noexcept {
   }
   return single.load(std::memory_order_relaxed);
 }
-
-}  // namespace
 
 std::uint32_t wake_price() noexcept {
   const Arena* arena = Arena::existing();

@@ -28,6 +28,18 @@ namespace mp::memory {
 
 inline constexpr std::chrono::nanoseconds kLongestSpin = std::chrono::microseconds{300};
 
+// One step of a spin: leaves the core to its other thread for a moment.
+inline void relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Whether this thread may run on one CPU only, as then its peers may have to.
+[[nodiscard]] bool single_cpu() noexcept;
+
 // What is remembered of one place's waits.
 class Spinner {
  public:
@@ -95,13 +107,6 @@ class Waiting {
   static constexpr int kLooksPerClock = 8;
 
   [[nodiscard]] static bool helps(int waker_cpu) noexcept;
-  static void relax() noexcept {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-  }
   // Starts the clock, if it does not run yet.
   void begin() noexcept;
   // Whether the clock has not reached the end of the spin.

@@ -116,6 +116,9 @@ namespace {
 // would give the address as it is in memory, which is of no use where executables are mapped
 // anywhere.
 std::string ask_addr2line(const Module& module, std::uint64_t address) {
+  if (secure_mode()) {
+    return {};  // no other programs with rights that are not the user's
+  }
   const std::string path = module.path().empty() ? executable_path() : module.path();
   std::array<char, 19> hex{};
   std::snprintf(hex.data(), hex.size(), "0x%llx",

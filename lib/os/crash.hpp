@@ -7,8 +7,7 @@
 // alone.
 //
 // Threads: a crash of any thread is noted. Only the thread that asked has a stack of its own for
-// the
-//          handler, so only it can tell that its stack is full.
+//          the handler, so only it can tell that its stack is full.
 // Fork:    handlers are inherited; a child names its own note or writes to its parent's.
 // Throws:  OsError.
 #pragma once
@@ -38,7 +37,9 @@ void note_crashes_in(CrashNote* note);
 // where that is mapped here; the rest is the same in processes that are copies of one another.
 [[nodiscard]] std::vector<std::uint64_t> frames_of(const CrashNote& note);
 
-// Names and source lines of addresses of this process, one frame a line. Slow: it asks addr2line.
+// Names and source lines of addresses of this process, one frame a line; bare addresses where there
+// is no addr2line to ask, and in a set-user-id program, which asks nobody. Slow: a process for a
+// frame.
 [[nodiscard]] std::string describe_frames(const std::vector<std::uint64_t>& frames);
 
 // Writes the return addresses of the calling thread's frames there, innermost first; how many.

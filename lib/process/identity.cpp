@@ -24,12 +24,8 @@ memory::ForkMutex mutex{20};  // of those who write
 int children = 0;             // numbered so far; guarded by mutex
 
 std::atomic<const KeptIdentity*>& current() noexcept {
-  static const KeptIdentity main{{.name = "MainProcess"}, nullptr};
-  static constinit std::atomic<const KeptIdentity*> kept{nullptr};
-  if (kept.load(std::memory_order_relaxed) == nullptr) {
-    const KeptIdentity* none = nullptr;
-    kept.compare_exchange_strong(none, &main);
-  }
+  // Never destroyed: whoever ends last, a finalizer or a thread, may still ask.
+  static std::atomic<const KeptIdentity*> kept{new KeptIdentity{{.name = "MainProcess"}, nullptr}};
   return kept;
 }
 

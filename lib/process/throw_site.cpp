@@ -46,9 +46,10 @@ class ThrowSiteType final : public std::type_info {
   }
 };
 
-// The symbol that a clause `catch (const ThrowSite&)` refers to.
+// The symbol that a clause `catch (const ThrowSite&)` refers to. Made before the other static
+// objects, of which one may start a child.
 extern const ThrowSiteType throw_site_type asm("_ZTIN2mp7process9ThrowSiteE");
-const ThrowSiteType throw_site_type;
+[[gnu::init_priority(101)]] const ThrowSiteType throw_site_type;
 
 std::vector<std::uint64_t> stack_of_throw(const void* catcher) {
   const std::span<const std::uint64_t> all{note.frames.data(), note.count};

@@ -6,9 +6,8 @@
 //
 // Invariants
 //   B1  A cell of the present round is never taken back: who gives up breaks the barrier.
-//   B2  A cell is taken over only by who has seen, after reading the cell, that the word is still
-//   in
-//       his round. So a late party cannot displace one of the next round.
+//   B2  A cell is taken over only by who has seen, after reading the cell, that the word is
+//       still in his round. So a late party cannot displace one of the next round.
 //   B3  A round ends well only if all its cells are taken and none by a thread that is gone.
 //   B4  A party has a pending wake-up armed (memory::ArmedWake) from before it enters until it
 //       leaves: if it is killed, the kernel wakes the others, who look for the dead.

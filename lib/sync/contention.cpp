@@ -5,8 +5,8 @@
 #include <array>
 #include <thread>
 
+#include "memory/spinner.hpp"
 #include "os/clock.hpp"
-#include "os/proc.hpp"
 
 namespace mp::sync {
 
@@ -16,28 +16,6 @@ constexpr unsigned kSpins = 1000;  // pauses, about 20 us
 constexpr unsigned kFirstLook = 8;
 constexpr unsigned kRarestLook = 128;
 constexpr std::int64_t kOverdue = 500'000;  // ns
-
-void pause() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-// Asked now and then, since that can change.
-bool single_cpu() noexcept {
-  static std::atomic<std::uint32_t> countdown{0};
-  static std::atomic<bool> single{false};
-  // Relaxed: both are hints.
-  if (countdown.load(std::memory_order_relaxed) == 0) {
-    single.store(os::cpu_count() <= 1, std::memory_order_relaxed);
-    countdown.store(256, std::memory_order_relaxed);
-  } else {
-    countdown.fetch_sub(1, std::memory_order_relaxed);
-  }
-  return single.load(std::memory_order_relaxed);
-}
 
 }  // namespace
 
@@ -49,14 +27,14 @@ Contention& Contention::of(const layout::Word& word) noexcept {
 bool Contention::spin(const layout::Word& word, std::uint32_t bits, std::uint32_t most,
                       int other_cpu) noexcept {
   const auto free = [&] { return (word.load(std::memory_order_relaxed) & bits) <= most; };
-  if (other_cpu < 0 && single_cpu()) {
+  if (other_cpu < 0 && memory::single_cpu()) {
     std::this_thread::yield();
     return free();
   }
   unsigned distance = kFirstLook;
   for (unsigned spun = 0; spun < kSpins; spun += distance) {
     for (unsigned i = 0; i < distance; ++i) {
-      pause();
+      memory::relax();
     }
     if (free()) {
       return true;

@@ -30,8 +30,8 @@
 #include "mp/shared.hpp"
 
 #include "memory/allocator.hpp"
+#include "pool/pool_test_base.hpp"
 #include "support/scratch_dir.hpp"
-#include "support/start_methods.hpp"
 
 namespace mp {
 namespace {
@@ -111,15 +111,7 @@ struct Unsendable {
   std::atomic<int>* pointer;
 };
 
-class CPythonPoolTest : public test::StartMethodTest {
- protected:
-  PoolOptions options(int processes) {
-    PoolOptions chosen;
-    chosen.processes = processes;
-    chosen.start = GetParam();
-    return chosen;
-  }
-};
+class CPythonPoolTest : public test::PoolTestBase {};
 MP_FOR_ALL_START_METHODS(CPythonPoolTest);
 
 TEST_P(CPythonPoolTest, TestPool_test_apply) {

@@ -16,7 +16,7 @@
 #include "mp/pool.hpp"
 #include "mp/shared.hpp"
 
-#include "support/start_methods.hpp"
+#include "pool/pool_test_base.hpp"
 
 namespace mp {
 namespace {
@@ -58,15 +58,7 @@ WorkerDied death_of(const F& f) {
   throw std::logic_error{"no WorkerDied"};
 }
 
-class PoolDeathTest : public test::StartMethodTest {
- protected:
-  PoolOptions options(int processes) {
-    PoolOptions chosen;
-    chosen.processes = processes;
-    chosen.start = GetParam();
-    return chosen;
-  }
-};
+class PoolDeathTest : public test::PoolTestBase {};
 MP_FOR_ALL_START_METHODS(PoolDeathTest);
 
 TEST_P(PoolDeathTest, TellsTheFaultAddressAndTheStack) {

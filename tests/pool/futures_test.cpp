@@ -17,7 +17,7 @@
 #include "mp/errors.hpp"
 #include "mp/pool.hpp"
 
-#include "support/start_methods.hpp"
+#include "pool/pool_test_base.hpp"
 
 namespace mp {
 namespace {
@@ -39,15 +39,7 @@ void stay() {
   }
 }
 
-class PoolFuturesTest : public test::StartMethodTest {
- protected:
-  PoolOptions options(int processes) {
-    PoolOptions chosen;
-    chosen.processes = processes;
-    chosen.start = GetParam();
-    return chosen;
-  }
-};
+class PoolFuturesTest : public test::PoolTestBase {};
 MP_FOR_ALL_START_METHODS(PoolFuturesTest);
 
 TEST_P(PoolFuturesTest, GivesAStdFuture) {

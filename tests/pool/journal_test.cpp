@@ -18,11 +18,11 @@
 #include "mp/pool.hpp"
 #include "mp/shared.hpp"
 
+#include "pool/pool_test_base.hpp"
 #include "support/child.hpp"
 #include "support/eventually.hpp"
 #include "support/leak_sentinel.hpp"
 #include "support/scratch_dir.hpp"
-#include "support/start_methods.hpp"
 
 namespace mp {
 namespace {
@@ -31,14 +31,8 @@ std::string describe(int x) {
   return "item " + std::to_string(x);
 }
 
-class PoolJournalTest : public test::StartMethodTest {
+class PoolJournalTest : public test::PoolTestBase {
  protected:
-  PoolOptions options(int processes) {
-    PoolOptions chosen;
-    chosen.processes = processes;
-    chosen.start = GetParam();
-    return chosen;
-  }
   std::string file() const { return (scratch_.path() / "run.journal").string(); }
   MapOptions journaled() const { return {.journal = file()}; }
   static std::vector<int> numbers(int n) {

@@ -17,7 +17,7 @@
 #include "mp/process/current.hpp"
 #include "mp/shared.hpp"
 
-#include "support/start_methods.hpp"
+#include "pool/pool_test_base.hpp"
 
 namespace mp {
 namespace {
@@ -55,15 +55,7 @@ void wait_for(Value<int> value, int at_least) {
   }
 }
 
-class PoolLimitsTest : public test::StartMethodTest {
- protected:
-  PoolOptions options(int processes) {
-    PoolOptions chosen;
-    chosen.processes = processes;
-    chosen.start = GetParam();
-    return chosen;
-  }
-};
+class PoolLimitsTest : public test::PoolTestBase {};
 MP_FOR_ALL_START_METHODS(PoolLimitsTest);
 
 TEST_P(PoolLimitsTest, EndATaskThatLastsTooLong) {

@@ -22,8 +22,8 @@
 #include "mp/process/partial.hpp"
 
 #include "memory/allocator.hpp"
+#include "pool/pool_test_base.hpp"
 #include "support/child.hpp"
-#include "support/start_methods.hpp"
 
 namespace mp {
 namespace {
@@ -68,15 +68,7 @@ std::vector<int> numbers(int n) {
   return all;
 }
 
-class PoolTest : public test::StartMethodTest {
- protected:
-  PoolOptions options(int processes) {
-    PoolOptions chosen;
-    chosen.processes = processes;
-    chosen.start = GetParam();
-    return chosen;
-  }
-};
+class PoolTest : public test::PoolTestBase {};
 MP_FOR_ALL_START_METHODS(PoolTest);
 
 TEST_P(PoolTest, AppliesAFunction) {

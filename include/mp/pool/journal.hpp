@@ -9,13 +9,16 @@
 // range and its value, the journal to the types of the call: with others it is refused. What threw
 // is not kept, and runs again. The file stays when the map is done; remove it to begin anew.
 //
+// Two functions of one type cannot be told apart, nor can a function before and after it was
+// changed (which is what lets a repaired program go on): a file for each job, and a new one, or
+// none, when results that are there should be computed anew.
+//
 // Threads:   a journal is used by one call at a time, and locked meanwhile.
 // Crash:     a record is written at once and has a checksum; a torn one at the end is cut off. What
 //            a killed program had appended is there; to survive the end of the machine as well it
 //            must be synced, see JournalSync.
 // Throws:    DecodeError: the file is no journal, or that of another map; OsError: it cannot be
-// read
-//            or written, or (EWOULDBLOCK) is in use; UsageError: the results refer to shared
+//            read or written, or (EWOULDBLOCK) is in use; UsageError: the results refer to shared
 //            objects.
 #pragma once
 

@@ -6,8 +6,8 @@
 //
 // The thunk is one function that knows all the types of the call: it decodes the callable and the
 // arguments, calls, and encodes the result (call.hpp makes one per combination of types). So
-// Process and Pool handle references and bytes, and are compiled once. A call of many items (map)
-// has
+// Process and Pool handle references and bytes, and are compiled once. A call of many items, as map
+// makes them, has
 //
 //     call     | thunk | callable | count | item ...                             |
 //     outcome  | 0 | count | for each item: 0 or 1 | size | result or exception  |
