@@ -29,7 +29,8 @@ void set_close_on_exec(int fd, bool on) {
 }
 
 Fd open_file(const char* path, int flags, unsigned mode) {
-  return Fd{check(call(Sys::open, [&] { return ::open(path, flags | O_CLOEXEC, mode); }), path)};
+  const auto opened = call(Sys::open, [&] { return ::open(path, flags | O_CLOEXEC, mode); });
+  return Fd{opened.ok() ? opened.value : check(opened, path)};
 }
 
 }  // namespace mp::os

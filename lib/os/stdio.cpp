@@ -74,8 +74,12 @@ void detach_stdin() {
   } else {
     check(call(Sys::dup, [&] { return ::dup2(null.get(), STDIN_FILENO); }), "stdin");
   }
-  ::__fpurge(stdin);
-  ::clearerr_unlocked(stdin);
+  // Only looked at where there is nothing to forget: writing to it would copy its page.
+  if (stdin->_IO_read_ptr != stdin->_IO_read_end || ::feof_unlocked(stdin) != 0 ||
+      ::ferror_unlocked(stdin) != 0) {
+    ::__fpurge(stdin);
+    ::clearerr_unlocked(stdin);
+  }
 }
 
 int write_all(int fd, ByteView bytes, Deadline until) noexcept {

@@ -76,10 +76,8 @@ ChildSpec zygote_spec(const std::string& name) {
 }
 
 memory::ForkMutex server_mutex{5};
-std::shared_ptr<Zygote>& server() {  // guarded by server_mutex
-  static auto* zygote = new std::shared_ptr<Zygote>;
-  return *zygote;
-}
+// Guarded by server_mutex. Made when first wanted and never destroyed: whoever ends last may ask.
+constinit std::shared_ptr<Zygote>* server = nullptr;
 
 }  // namespace
 
@@ -109,17 +107,21 @@ std::unique_ptr<Zygote> Zygote::spawn(const std::string& name) {
 
 std::shared_ptr<Zygote> Zygote::forkserver() {
   const std::lock_guard hold{server_mutex};
-  std::shared_ptr<Zygote>& zygote = server();
-  if (zygote == nullptr || !zygote->is_alive()) {
-    zygote = spawn("ForkServer");
+  if (server == nullptr) {
+    server = new std::shared_ptr<Zygote>;
   }
-  return zygote;
+  if (*server == nullptr || !(*server)->is_alive()) {
+    *server = spawn("ForkServer");
+  }
+  return *server;
 }
 
 void Zygote::end_forkserver() noexcept {
   std::shared_ptr<Zygote> last;
   const std::lock_guard hold{server_mutex};
-  last.swap(server());
+  if (server != nullptr) {
+    last.swap(*server);
+  }
 }
 
 Zygote::~Zygote() {
