@@ -222,6 +222,15 @@ bool is_dead(ProcessId process) noexcept {
   return is_gone(entry, word);
 }
 
+bool is_ending(ProcessId process) noexcept {
+  const ProcessEntry& entry = entry_of(process);
+  const std::uint64_t word = entry.word.load(std::memory_order_acquire);
+  const std::uint64_t noted = entry.start_time.load(std::memory_order_relaxed);
+  return generation_of(word) == process_generation(process) &&
+         state_of(word) == ProcessState::alive && start_in(word) != 0 &&
+         (noted & kStartMask) == start_in(word) && os::is_ending(pid_in(word), noted);
+}
+
 int pid_of(ProcessId process) noexcept {
   const std::uint64_t word = entry_of(process).word.load(std::memory_order_acquire);
   const bool is_known = generation_of(word) == process_generation(process) &&

@@ -40,6 +40,9 @@ void set_exit_code(int code) noexcept;
 
 // Whether `process` can never run again. A look at /proc; not for hot paths.
 [[nodiscard]] bool is_dead(ProcessId process) noexcept;
+// Whether `process` has run its last instruction but is not dead yet: what it held can be judged,
+// but the kernel may still write to its leases, so it must not be buried.
+[[nodiscard]] bool is_ending(ProcessId process) noexcept;
 [[nodiscard]] int pid_of(ProcessId process) noexcept;
 
 void set_process_name(ProcessId process, std::string_view name) noexcept;

@@ -166,7 +166,7 @@ bool process_gone(ThreadTag tag) noexcept {
   if (process == 0) {
     return true;
   }
-  return thread_gone(tag) && is_dead(process);
+  return thread_gone(tag) && (is_dead(process) || is_ending(process));
 }
 
 ThreadTag living_thread_of(ProcessId process) noexcept {

@@ -25,6 +25,11 @@ ThreadTag register_this_thread();
 }  // namespace detail
 
 // This thread's tag; registers the thread (and its process) at the first call.
+// The calling thread's tag; 0 before its first use of shared state.
+[[nodiscard]] inline ThreadTag known_tag() noexcept {
+  return detail::thread_tag;
+}
+
 [[nodiscard]] inline ThreadTag this_thread() {
   const ThreadTag tag = detail::thread_tag;
   return tag != 0 ? tag : detail::register_this_thread();
@@ -32,9 +37,9 @@ ThreadTag register_this_thread();
 
 // Whether the thread behind `tag` will never run again: it ended, or was killed.
 [[nodiscard]] bool thread_gone(ThreadTag tag) noexcept;
-// Whether the process of the thread behind `tag` is dead. A thread that merely ended while its
-// process lives is not dead in this sense. Costs a look at /proc when the thread is gone but its
-// process has not been buried yet.
+// Whether the process of the thread behind `tag` is dead, or was killed and is being taken apart. A
+// thread that merely ended while its process lives is not dead in this sense. Costs a look at /proc
+// when the thread is gone but its process has not been buried yet.
 [[nodiscard]] bool process_gone(ThreadTag tag) noexcept;
 // The process that `tag` belonged to, 0 when that is known no longer (it is dead then).
 [[nodiscard]] ProcessId process_of(ThreadTag tag) noexcept;

@@ -106,6 +106,7 @@ std::optional<ProcStat> parse_proc_stat(std::string_view line) noexcept {
     const std::size_t end = std::min(line.find_first_of(" \n"), line.size());
     const std::string_view text = line.substr(0, end);
     const bool good = field == 4    ? to_number(text, stat.parent)
+                      : field == 9  ? to_number(text, stat.flags)
                       : field == 20 ? to_number(text, stat.threads)
                       : field == 22 ? to_number(text, stat.start_time)
                                     : !text.empty();
@@ -132,6 +133,13 @@ std::optional<ProcStat> proc_stat(int pid) noexcept {
 std::uint64_t start_time(int pid) noexcept {
   const auto stat = proc_stat(pid);
   return stat ? stat->start_time : 0;
+}
+
+bool is_ending(int pid, std::uint64_t start_time) noexcept {
+  constexpr std::uint64_t kExiting = 0x4;  // PF_EXITING, set before anything is taken apart
+  const auto stat = proc_stat(pid);
+  return stat && (start_time == 0 || stat->start_time == start_time) && stat->threads <= 1 &&
+         (stat->flags & kExiting) != 0;
 }
 
 bool is_zombie_or_gone(int pid, std::uint64_t start_time) noexcept {

@@ -27,6 +27,7 @@ namespace mp::os {
 struct ProcStat {
   char state;                // R S D Z X T t ...
   int parent;                // pid of the parent
+  std::uint64_t flags;       // of the main thread, the kernel's PF_ bits
   std::int64_t threads;      // threads that are not gone yet
   std::uint64_t start_time;  // in clock ticks since boot
 };
@@ -44,6 +45,11 @@ struct ProcStat {
 // Whether the process that started at `start_time` with that pid will never run again. A
 // `start_time` of 0 means any. A process whose main thread ended while others run is not gone.
 [[nodiscard]] bool is_zombie_or_gone(int pid, std::uint64_t start_time) noexcept;
+
+// Whether the process that started at `start_time` with that pid has run its last instruction,
+// though the kernel may still be taking it apart: its only thread is on its way out. True some
+// hundred microseconds before is_zombie_or_gone.
+[[nodiscard]] bool is_ending(int pid, std::uint64_t start_time) noexcept;
 
 // How many CPUs this process may use.
 [[nodiscard]] int cpu_count();

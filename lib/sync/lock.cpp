@@ -28,32 +28,36 @@ Lock::Lock(detail::ObjectRef ref) : ref_{std::move(ref)} {
   }
 }
 
+namespace {
+
+// The long ways stand apart: they would make the short ones save registers.
+[[gnu::noinline]] bool acquire_slowly(const detail::ObjectRef& ref, Deadline until) {
+  layout::LockObject& object = sync::checked_lock(ref);
+  return sync::taken_or_throw(
+      sync::lock_acquire(object.lock, memory::this_thread(), until, sync::policy_of(object)));
+}
+
+[[gnu::noinline]] void release_slowly(const detail::ObjectRef& ref) {
+  layout::LockObject& object = sync::checked_lock(ref);
+  sync::released_or_throw(sync::lock_release(object.lock, memory::this_thread(),
+                                             sync::policy_of(object), Releaser::anyone));
+}
+
+}  // namespace
+
 bool Lock::acquire(Deadline until) {
-  layout::LockObject& object = sync::checked_lock(ref_);
-  const memory::ThreadTag me = memory::this_thread();
-  if (sync::lock_try_quickly(object.lock, me)) [[likely]] {
+  if (sync::take_free(ref_)) [[likely]] {
     return true;
   }
-  return sync::taken_or_throw(
-      sync::lock_acquire_slowly(object.lock, me, until, sync::policy_of(object)));
-}
-
-void Lock::lock() {
-  static_cast<void>(acquire(Deadline::never()));
-}
-
-bool Lock::try_lock() {
-  return acquire(Deadline::now());
+  return acquire_slowly(ref_, until);
 }
 
 void Lock::release() {
-  layout::LockObject& object = sync::checked_lock(ref_);
-  const memory::ThreadTag me = memory::this_thread();
-  if (sync::lock_release_quickly(object.lock, me)) [[likely]] {
+  layout::LockObject* const object = sync::lock_at_hand(ref_);
+  if (object != nullptr && sync::lock_free_again(object->lock, memory::known_tag())) [[likely]] {
     return;
   }
-  sync::released_or_throw(
-      sync::lock_release_slowly(object.lock, me, sync::policy_of(object), Releaser::anyone));
+  release_slowly(ref_);
 }
 
 bool Lock::recover() {

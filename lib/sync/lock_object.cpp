@@ -20,31 +20,33 @@ bool is_recursive(const layout::LockObject& object) noexcept {
 }
 
 // Who is to be woken when this thread releases an RLock.
-struct Owed {
-  std::array<const layout::Word*, 16> words;
-  std::size_t count;
-};
-constinit thread_local Owed owed{};
+constinit thread_local std::array<const layout::Word*, 16> owed{};
 
 }  // namespace
 
+namespace detail {
+
+thread_local constinit std::size_t wakes_owed = 0;  // how many of them there are
+
+}  // namespace detail
+
 void wake_at_release(const layout::LockObject& object, const layout::Word& word) noexcept {
-  if (!is_recursive(object) || owed.count == owed.words.size()) {
+  if (!is_recursive(object) || detail::wakes_owed == owed.size()) {
     memory::word_wake(word, 1);
     return;
   }
-  owed.words[owed.count++] = &word;
+  owed[detail::wakes_owed++] = &word;
 }
 
 Released release_word(layout::LockObject& object, memory::ThreadTag me) noexcept {
   const Releaser who = is_recursive(object) ? Releaser::owner : Releaser::anyone;
-  if (owed.count == 0) [[likely]] {
+  if (!owes_wakes()) {
     return lock_release(object.lock, me, policy_of(object), who);
   }
   const memory::ArmedWake armed;
   const Released result = lock_release(object.lock, me, policy_of(object), who);
-  while (result == Released::yes && owed.count != 0) {
-    memory::word_wake(*owed.words[--owed.count], 1);
+  while (result == Released::yes && owes_wakes()) {
+    memory::word_wake(*owed[--detail::wakes_owed], 1);
   }
   return result;
 }

@@ -79,6 +79,20 @@ enum class Released : std::uint8_t { yes, was_free, owner_died, not_owner };
                                            OnDeath policy, Releaser who) noexcept;
 
 // Takes a lock that is free. One CAS, two where somebody sleeps.
+// What nearly every acquire and release comes to: nobody holds it, nobody waits. `me` may be 0, of
+// a thread that is not known yet: then it fails.
+[[nodiscard]] inline bool lock_take_free(layout::LockWord& lock, memory::ThreadTag me) noexcept {
+  std::uint32_t seen = 0;
+  return me != 0 && lock.word.compare_exchange_strong(seen, me, std::memory_order_acquire,
+                                                      std::memory_order_relaxed);
+}
+[[nodiscard]] inline bool lock_free_again(layout::LockWord& lock, memory::ThreadTag me) noexcept {
+  std::uint32_t seen = me;
+  // Release: pairs with the acquire of whoever takes it next.
+  return me != 0 && lock.word.compare_exchange_strong(seen, 0, std::memory_order_release,
+                                                      std::memory_order_relaxed);
+}
+
 [[nodiscard]] inline bool lock_try_quickly(layout::LockWord& lock, memory::ThreadTag me) noexcept {
   std::uint32_t seen = 0;
   while ((seen & layout::kLockOwner) == 0) {

@@ -28,20 +28,33 @@ RLock::RLock(detail::ObjectRef ref) : ref_{std::move(ref)} {
   }
 }
 
+namespace {
+
+// The long ways stand apart: they would make the short ones save registers.
+[[gnu::noinline]] bool acquire_slowly(const detail::ObjectRef& ref, Deadline until) {
+  return sync::acquire_object(sync::checked_lock(ref), until);
+}
+
+[[gnu::noinline]] void release_slowly(const detail::ObjectRef& ref) {
+  sync::release_object(sync::checked_lock(ref));
+}
+
+}  // namespace
+
 bool RLock::acquire(Deadline until) {
-  return sync::acquire_object(sync::checked_lock(ref_), until);
-}
-
-void RLock::lock() {
-  static_cast<void>(acquire(Deadline::never()));
-}
-
-bool RLock::try_lock() {
-  return acquire(Deadline::now());
+  if (sync::take_free(ref_)) [[likely]] {
+    return true;
+  }
+  return acquire_slowly(ref_, until);
 }
 
 void RLock::release() {
-  sync::release_object(sync::checked_lock(ref_));
+  LockObject* const object = sync::lock_at_hand(ref_);
+  if (object != nullptr && object->lock.nested.load(std::memory_order_relaxed) == 0 &&
+      !sync::owes_wakes() && sync::lock_free_again(object->lock, memory::known_tag())) [[likely]] {
+    return;
+  }
+  release_slowly(ref_);
 }
 
 bool RLock::recover() {

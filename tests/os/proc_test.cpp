@@ -32,6 +32,7 @@ TEST(ProcStat, ReadsAPlainLine) {
   ASSERT_TRUE(stat);
   EXPECT_EQ(stat->state, 'S');
   EXPECT_EQ(stat->parent, 42);
+  EXPECT_EQ(stat->flags, 4194560U);
   EXPECT_EQ(stat->threads, 9);
   EXPECT_EQ(stat->start_time, 123456789U);
 }
@@ -97,9 +98,12 @@ TEST(IsZombieOrGone, TellsTheLivingFromTheDead) {
   child.send_signal(SIGSTOP);
   ASSERT_EVENTUALLY(test::view_process(child.pid()).state == 'T');
   EXPECT_FALSE(is_zombie_or_gone(child.pid(), started)) << "a stopped process is alive";
+  EXPECT_FALSE(is_ending(child.pid(), started));
   child.send_signal(SIGKILL);
   ASSERT_TRUE(child.has_ended(test::kPatience));
   EXPECT_TRUE(is_zombie_or_gone(child.pid(), started));
+  EXPECT_TRUE(is_ending(child.pid(), started)) << "a zombie's flags stay";
+  EXPECT_FALSE(is_ending(child.pid(), started + 1)) << "the pid of somebody else";
   child.wait();
   EXPECT_TRUE(is_zombie_or_gone(child.pid(), started));
   EXPECT_TRUE(is_zombie_or_gone(child.pid(), 0));
@@ -117,6 +121,7 @@ TEST(IsZombieOrGone, CountsAProcessAsAliveWhoseMainThreadEnded) {
   const std::uint64_t started = start_time(child.pid());
   ASSERT_EVENTUALLY(test::view_process(child.pid()).state == 'Z');
   EXPECT_FALSE(is_zombie_or_gone(child.pid(), started));
+  EXPECT_FALSE(is_ending(child.pid(), started));
   child.send_signal(SIGKILL);
   ASSERT_TRUE(child.has_ended(test::kPatience));
   EXPECT_TRUE(is_zombie_or_gone(child.pid(), started));

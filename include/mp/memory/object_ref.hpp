@@ -52,6 +52,10 @@ class MP_API ObjectRef {
     }
     return data_;
   }
+  // The same where that needs nothing done, and nullptr otherwise.
+  [[nodiscard]] std::byte* data_at_hand() const noexcept {
+    return local_ != nullptr && local_->generation == fork_generation ? data_ : nullptr;
+  }
   [[nodiscard]] std::uint64_t id() const;
 
   void reset() noexcept;

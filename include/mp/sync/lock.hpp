@@ -72,8 +72,8 @@ class MP_API Lock {
   void release();
 
   // The same in std's words.
-  void lock();
-  bool try_lock();
+  void lock() { static_cast<void>(acquire()); }
+  bool try_lock() { return acquire(Deadline::now()); }
   bool try_lock_for(Deadline limit) { return acquire(limit); }
   template <class Clock, class Duration>
   bool try_lock_until(std::chrono::time_point<Clock, Duration> moment) {
