@@ -2,8 +2,10 @@
 #include "os/limits.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -67,9 +69,10 @@ std::vector<int> affinity() {
     }
     check(asked);
     std::vector<int> usable;
-    for (std::size_t cpu = 0; cpu != cpus; ++cpu) {
-      if (CPU_ISSET_S(cpu, bytes, set.get())) {
-        usable.push_back(static_cast<int>(cpu));
+    constexpr std::size_t kBits = std::numeric_limits<__cpu_mask>::digits;
+    for (std::size_t word = 0; word != cpus / kBits; ++word) {  // most are empty
+      for (__cpu_mask rest = set.get()->__bits[word]; rest != 0; rest &= rest - 1) {
+        usable.push_back(static_cast<int>(word * kBits) + std::countr_zero(rest));
       }
     }
     return usable;

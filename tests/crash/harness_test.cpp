@@ -3,17 +3,22 @@
 // one, at the right instruction, and must find nothing in the sound ones.
 #include <atomic>
 #include <gmock/gmock.h>
+#include <optional>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 #include <linux/futex.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness/kill_harness.hpp"
 #include "harness/ledger.hpp"
 #include "harness/trace.hpp"
+#include "support/child.hpp"
+#include "support/eventually.hpp"
 #include "support/proc_view.hpp"
 #include "support/scratch_dir.hpp"
 #include "support/shared.hpp"
@@ -287,6 +292,25 @@ TEST(KillHarness, SpeaksOfAnOperationThatFails) {
   operation.run = [] {};
   operation.warm = [] { throw std::runtime_error{"on purpose"}; };
   EXPECT_THROW(kill_one(operation, every_point()), std::runtime_error);
+}
+
+TEST(KillHarness, LeavesNobodyBehindWhenATrialFails) {
+  Shared<std::atomic<pid_t>> orphan;
+  std::optional<test::Child> child;
+  const Operation fails = {.name = "Broken",
+                           .state = "setup throws",
+                           .setup =
+                               [&] {
+                                 child.emplace([] { ::pause(); });
+                                 orphan->store(child->pid());
+                                 throw std::runtime_error{"no stage"};
+                               },
+                           .run = [] {},
+                           .verify = [] {}};
+  EXPECT_THROW(static_cast<void>(kill_one(fails, every_point())), std::runtime_error);
+  int status = 0;  // a test adopts its orphans
+  EXPECT_EVENTUALLY(::waitpid(*orphan, &status, WNOHANG) == *orphan);
+  EXPECT_TRUE(WIFSIGNALED(status));
 }
 
 TEST(KillHarness, SamplesReproduciblyFromItsSeed) {

@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +26,8 @@ int failed_parts() {
   }
   return failures;
 }
+
+bool dies_with_parent = false;
 
 int run(const std::function<int()>& body) noexcept {
   const int failures_before = failed_parts();
@@ -46,14 +49,26 @@ std::ostream& operator<<(std::ostream& out, const ExitStatus& status) {
                             : out << "exited with " << status.code;
 }
 
+void die_with_parent(pid_t parent) {
+  dies_with_parent = true;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) {
+    ::_exit(kThrew);  // it died before
+  }
+}
+
 pid_t Child::start(const std::function<int()>& body) {
   std::fflush(stdout);  // or the child would print the parent's buffered text once more
   std::fflush(stderr);
+  const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) {
     throw std::system_error{errno, std::system_category(), "fork"};
   }
   if (pid == 0) {
+    if (dies_with_parent) {
+      die_with_parent(parent);
+    }
     const int code = run(body);
     std::fflush(stdout);
     std::fflush(stderr);

@@ -82,6 +82,10 @@ class Child {
   ExitStatus status_;
 };
 
+// In a process that was just forked: it is killed when the thread that forked it ends, and so is
+// every Child that it starts, and theirs. For parts that end without destroying what they made.
+void die_with_parent(pid_t parent);
+
 // Runs `body` in a child and waits for its end.
 template <class F>
 ExitStatus in_child(F&& body) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "harness/symbol.hpp"
+#include "support/child.hpp"
 #include "support/eventually.hpp"
 #include "support/proc_view.hpp"
 
@@ -85,6 +86,7 @@ std::string Ending::describe() const {
 }
 
 Party::Party(const Stage& stage, const std::function<void()>& body, bool traced) {
+  const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) {
     throw std::system_error{errno, std::system_category(), "fork"};
@@ -92,6 +94,7 @@ Party::Party(const Stage& stage, const std::function<void()>& body, bool traced)
   if (pid_ != 0) {
     return;
   }
+  test::die_with_parent(parent);
   stage.leave();
   own_report = report_.get();
   ::signal(kStackSignal, note_stack);

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -41,7 +42,8 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds kLook{1};  // how often an unstopped tracee is looked at
+constexpr int kYields = 64;       // looks that cost no timer: a tracee on our CPU mostly needs one
+constexpr milliseconds kLook{1};  // how often an unstopped tracee is looked at after that
 constexpr int kAsleepLooks = 3;   // so many looks in a row, and it is asleep
 constexpr milliseconds kBusy = std::chrono::seconds{5};
 
@@ -190,6 +192,12 @@ bool Tracee::take_stop() {
 }
 
 Stop Tracee::wait(milliseconds limit) {
+  for (int i = 0; i < kYields; ++i) {
+    ::sched_yield();
+    if (take_stop()) {
+      return ended_ ? Stop::ended : Stop::trapped;
+    }
+  }
   const auto end = Clock::now() + limit;
   int looks = 0;
   for (;;) {
