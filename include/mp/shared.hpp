@@ -3,4 +3,6 @@
 #pragma once
 
 #include "mp/shared/array.hpp"
+#include "mp/shared/shareable_list.hpp"
+#include "mp/shared/shared_memory.hpp"
 #include "mp/shared/value.hpp"
