@@ -216,13 +216,13 @@ Fd open_again(int fd, bool writable) {
 }
 
 bool daemonize(std::string_view thread_name, const std::vector<int>& keep) {
+  set_thread_name(thread_name);  // before, so that the child never has another
   const auto forked = call(Sys::fork, [] { return ::fork(); });
   if (check(forked) != 0) {
     return false;
   }
   (void)::setsid();
   (void)::chdir("/");
-  set_thread_name(thread_name);
   for (const int signal : {kSigHangup, kSigInt, kSigTerm, kSigPipe}) {
     (void)ignore_signal(signal);
   }
