@@ -236,6 +236,23 @@ NameEntry& claim_entry(std::uint32_t& index) {
   throw OutOfMemory{"this tree of processes has 4096 named objects in shared memory already"};
 }
 
+// Visits the entries of a file; returns how many there are.
+template <class Visit>
+int for_each_of(const os::FileIdentity& file, const Visit& visit) noexcept {
+  int found = 0;
+  const std::uint32_t limit = std::min(names.header().limit.load(), layout::kMaxNames);
+  for (std::uint32_t i = 0; i < limit; ++i) {
+    NameEntry& entry = names.entry(i);
+    const std::uint64_t word = entry.word;
+    if (state_of(word) == NameState::made && entry.inode == file.inode &&
+        entry.device == file.device) {
+      visit(entry, word);
+      ++found;
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
 NameTicket register_name(const std::string& name, NameKind kind) {
@@ -269,18 +286,22 @@ void forget_name(NameTicket ticket) noexcept {
   }
 }
 
-void forget_file(const os::FileIdentity& file) noexcept {
+void register_file(const std::string& name, NameKind kind, const os::FileIdentity& file) {
   if (names.base.load() == nullptr) {
-    return;  // then the entry, if there is one, is found to be stale when it is in the way
+    join();
   }
-  const std::uint32_t limit = std::min(names.header().limit.load(), layout::kMaxNames);
-  for (std::uint32_t i = 0; i < limit; ++i) {
-    NameEntry& entry = names.entry(i);
-    std::uint64_t word = entry.word;
-    if (state_of(word) == NameState::made && entry.inode == file.inode &&
-        entry.device == file.device) {
+  const auto ignore = [](NameEntry&, std::uint64_t) {};
+  if (for_each_of(file, ignore) == 0) {
+    name_made(register_name(name, kind), file);
+  }
+}
+
+void forget_file(const os::FileIdentity& file) noexcept {
+  // Without a view of the register the entry, if there is one, is found stale when it is in the way.
+  if (names.base.load() != nullptr) {
+    (void)for_each_of(file, [](NameEntry& entry, std::uint64_t word) {
       (void)entry.word.compare_exchange_strong(word, 0);
-    }
+    });
   }
 }
 

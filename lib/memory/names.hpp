@@ -40,6 +40,8 @@ struct NameTicket {
 // Enters a name of at most kLongestName bytes; starts the tree's tracker if there is none.
 [[nodiscard]] NameTicket register_name(const std::string& name, NameKind kind);
 void name_made(NameTicket ticket, const os::FileIdentity& file) noexcept;
+// Enters a file that has its name already, unless it is entered.
+void register_file(const std::string& name, NameKind kind, const os::FileIdentity& file);
 // The name is gone, or was never made.
 void forget_name(NameTicket ticket) noexcept;
 // The same by the file, for a process that did not make it.
