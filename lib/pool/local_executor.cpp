@@ -42,7 +42,8 @@ constexpr auto kGrace = 1s;
 }  // namespace
 
 LocalExecutor::LocalExecutor(const PoolOptions& options, std::uint32_t workers, StartMethod method)
-    : board_{Board::create(workers, kSlots)}, table_{board_}, crew_{board_, method} {
+    : board_{Board::create(workers, kSlots)}, table_{board_}, crew_{board_, method}, max_active_{options.max_tasks_active} {
+  table_.set_width(workers);
   board_.header().tasks_limit = static_cast<std::uint32_t>(options.maxtasksperchild);
   if (options.initializer) {
     set_initializer(options.initializer);
@@ -64,20 +65,42 @@ LocalExecutor::~LocalExecutor() {
 }
 
 void LocalExecutor::submit(Task task) {
+  while (!try_submit(task)) {
+    wait(
+        [this] {
+          const std::lock_guard hold{mutex_};
+          return is_open_for_one() || phase_ != Phase::open;
+        },
+        Deadline::never());
+  }
+}
+
+// Callbacks do not wait: nobody else would run those of the tasks that they wait for.
+bool LocalExecutor::is_open_for_one() const {
+  return max_active_ == 0 || broken_ || table_.unfinished() < max_active_ ||
+         std::this_thread::get_id() == collector_.get_id();
+}
+
+// Takes the task out of the caller's hands, unless too many are there.
+bool LocalExecutor::try_submit(Task& task) {
   const std::lock_guard hold{mutex_};
   if (phase_ != Phase::open) {
     throw PoolClosed{};
+  }
+  if (!is_open_for_one()) {
+    return false;
   }
   const std::shared_ptr<RawResult> result = task.result;
   if (broken_) {
     ResultAccess::set_failure(*result, broken_);
     finish_one(result);
-    return;
+    return true;
   }
   table_.add(std::move(task));
   tend_in_time();
   callbacks_due_ += ResultAccess::has_callback(*result) ? 1 : 0;
   call_collector_if_needed();
+  return true;
 }
 
 bool LocalExecutor::wait(const std::function<bool()>& enough, Deadline until) {

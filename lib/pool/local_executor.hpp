@@ -42,6 +42,9 @@ class LocalExecutor final : public Executor {
   void join() override;
 
  private:
+  [[nodiscard]] bool is_open_for_one() const;  // under mutex_
+  [[nodiscard]] bool try_submit(Task& task);
+
   // --- results ---------------------------------------------------------------------------------
 
   // Watches the board until `enough`. The caller leads.
@@ -103,6 +106,7 @@ class LocalExecutor final : public Executor {
   WorkerCrew crew_;
   enum class Phase : std::uint8_t { open, closing, terminated };
   Phase phase_ = Phase::open;
+  std::size_t max_active_;
   std::exception_ptr broken_;
   std::deque<std::shared_ptr<RawResult>> due_;  // finished, their callbacks not yet run
   std::size_t callbacks_due_ = 0;               // tasks with callbacks that have not been run

@@ -43,13 +43,15 @@ constexpr std::uint32_t slot_sequence(std::uint64_t state) {
 }
 
 struct alignas(64) TaskSlot {
-  static constexpr std::uint32_t kInline = 200;
+  static constexpr std::uint32_t kInline = 184;
   Word64 state;
   Word64 task;    // BlockId of a message with the call, 0: the call is in `bytes`
   Word64 result;  // BlockId of a message with the outcome, 0: the outcome is in `bytes`
   Word64 spared;  // BlockId of a message with outcomes of items that are not to be run, 0: none
   Word64 begun;   // when its worker began, CLOCK_MONOTONIC in ns; 0 before
-  Word size;      // bytes in `bytes`
+  Word64 position;  // in the order ring: an older entry for this slot is none of this task's
+  Word64 stream;    // what task_seed() is made from
+  Word size;        // bytes in `bytes`
   Word item;      // of a call of many items: the one at work + 1
   Word heeds;     // 1: the task has asked whether it is to stop
   Word stop;      // 1: it is

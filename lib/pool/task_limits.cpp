@@ -13,6 +13,7 @@
 //   T2  Only the parent condemns, and a condemned slot stays so until its worker is judged.
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "mp/base/contract.hpp"
@@ -63,7 +64,8 @@ void TaskTable::tend(std::vector<Sentence>& sentences) {
   const auto due = [](const Job& job) { return job.not_before.passed(); };
   for (Job& job : resting_) {
     if (due(job)) {
-      waiting_.push_back(std::move(job));
+      const int priority = job.task.rules.priority;
+      waiting_.push_back(priority, std::move(job));
     } else {
       tend_at_ = std::min(tend_at_, job.not_before);
     }
@@ -132,10 +134,8 @@ TaskTable::Cancelling TaskTable::cancel(const RawResult& result, Finished& finis
     post_waiting();
     return Cancelling::done;
   };
-  if (const auto it = std::ranges::find_if(waiting_, is_it); it != waiting_.end()) {
-    Job job = std::move(*it);
-    waiting_.erase(it);
-    return fail_cancelled(std::move(job));
+  if (std::optional<Job> job = waiting_.remove(is_it)) {
+    return fail_cancelled(std::move(*job));
   }
   if (const auto it = std::ranges::find_if(resting_, is_it); it != resting_.end()) {
     Job job = std::move(*it);
@@ -202,7 +202,7 @@ void TaskTable::settle_death(Job job, std::uint32_t item, const Death& death, Fi
   job.spared.insert(later, {item - 1, out.take()});
   job.attempts = 0;
   job.fatal_item = 0;
-  waiting_.push_front(std::move(job));
+  wait_again(std::move(job));
 }
 
 }  // namespace pool

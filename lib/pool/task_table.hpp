@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <memory>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "mp/errors/error.hpp"
 
 #include "memory/message.hpp"
+#include "pool/backlog.hpp"
 #include "pool/board.hpp"
 #include "pool/executor.hpp"
 #include "pool/spared_items.hpp"
@@ -35,7 +35,8 @@ class TaskTable {
  public:
   explicit TaskTable(Board board);
 
-  // Posts the task, or keeps it until a slot is free.
+  // Posts the task, or keeps it until a slot is free. A task of higher priority goes ahead of all
+  // that nobody has begun: those that lie on the board already are taken back.
   void add(Task task);
   // Takes the outcomes of tasks that workers have done since the last time, and posts what waits.
   void collect(Finished& finished);
@@ -46,6 +47,9 @@ class TaskTable {
   void judge(std::uint32_t worker, const Death& death, Finished& finished);
   // Fails every task that has no outcome yet.
   void fail_all(const std::exception_ptr& why, Finished& finished);
+
+  // How many workers there are to be.
+  void set_width(std::uint32_t workers) noexcept { width_ = workers; }
 
   // What tend() and cancel() want done.
   struct Sentence {
@@ -105,6 +109,9 @@ class TaskTable {
 
   [[nodiscard]] bool has(std::uint32_t worker, layout::SlotPhase phase) const noexcept;
   [[nodiscard]] bool has_room();
+  [[nodiscard]] bool is_posted_at(std::uint64_t position) const noexcept;
+  void take_back_below(int priority);
+  void wait_again(Job job);
   void post(Job job);
   void post_waiting();
   void take_outcome(std::uint32_t slot, Finished& finished);
@@ -129,9 +136,11 @@ class TaskTable {
   std::vector<std::uint32_t> free_;
   std::vector<std::uint64_t>
       done_heads_;  // one per worker: entries of its done ring that were read
-  std::deque<Job> waiting_;
+  Backlog<Job> waiting_;
   std::vector<Job> resting_;  // to be tried again later
   std::size_t unfinished_ = 0;
+  std::size_t ranked_ = 0;      // of those, tasks with a priority
+  std::uint32_t width_ = 1;     // workers that are meant to be at work
   std::size_t repeatable_ = 0;  // tasks on the board that may be tried again
   std::size_t timed_ = 0;       // tasks on the board with a limit, or asked to stop
   Deadline tend_at_ = Deadline::never();

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -18,6 +18,7 @@
 #include "mp/process/current.hpp"
 
 #include "memory/message.hpp"
+#include "pool/backlog.hpp"
 #include "pool/result_access.hpp"
 
 namespace mp::pool {
@@ -66,7 +67,8 @@ class ThreadExecutor final : public Executor {
     if (closed_) {
       throw PoolClosed{};
     }
-    waiting_.push_back(std::move(task));
+    const int priority = task.rules.priority;
+    waiting_.push_back(priority, std::move(task));
     something_.notify_one();
   }
 
@@ -84,18 +86,15 @@ class ThreadExecutor final : public Executor {
   }
 
   bool cancel(RawResult& result) override {
-    Task taken;
+    std::optional<Task> taken;
     {
       const std::lock_guard hold{mutex_};
-      const auto found = std::ranges::find_if(
-          waiting_, [&result](const Task& task) { return task.result.get() == &result; });
-      if (found == waiting_.end()) {
-        return false;
-      }
-      taken = std::move(*found);
-      waiting_.erase(found);
+      taken = waiting_.remove([&result](const Task& task) { return task.result.get() == &result; });
     }
-    fail(taken, std::make_exception_ptr(Cancelled{}));
+    if (!taken) {
+      return false;
+    }
+    fail(*taken, std::make_exception_ptr(Cancelled{}));
     return true;
   }
 
@@ -108,15 +107,15 @@ class ThreadExecutor final : public Executor {
   }
 
   void terminate() override {
-    std::deque<Task> left;
+    Backlog<Task> left;
     {
       const std::lock_guard hold{mutex_};
       closed_ = true;
-      left.swap(waiting_);
+      std::swap(left, waiting_);
       something_.notify_all();
     }
-    for (const Task& task : left) {
-      fail(task, std::make_exception_ptr(PoolClosed{"the pool was terminated"}));
+    while (!left.empty()) {
+      fail(left.pop(), std::make_exception_ptr(PoolClosed{"the pool was terminated"}));
     }
   }
 
@@ -146,8 +145,7 @@ class ThreadExecutor final : public Executor {
         if (waiting_.empty()) {
           return;
         }
-        task = std::move(waiting_.front());
-        waiting_.pop_front();
+        task = waiting_.pop();
       }
       if (broken) {
         fail(task, broken);
@@ -222,7 +220,7 @@ class ThreadExecutor final : public Executor {
   std::mutex mutex_;
   std::condition_variable something_;
   std::condition_variable finished_;
-  std::deque<Task> waiting_;
+  Backlog<Task> waiting_;
   bool closed_ = false;
   std::mutex callbacks_;
   std::mutex joining_;

@@ -137,6 +137,7 @@ class Worker {
         TaskSlot& slot = board_.slot(index);
         std::uint64_t state = slot.state.load(std::memory_order_acquire);
         if (layout::slot_phase(state) == SlotPhase::posted &&
+            slot.position.load(std::memory_order_relaxed) == head &&
             slot.state.compare_exchange_strong(
                 state, layout::slot_state(SlotPhase::running, me_, layout::slot_sequence(state)))) {
           claimed = index;

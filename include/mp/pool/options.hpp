@@ -70,6 +70,9 @@ struct PoolOptions {
   Initializer initializer = {};
   int maxtasksperchild = 0;               // a worker is replaced after so many; 0: never
   std::optional<StartMethod> start = {};  // the default method when empty
+  // Calls that are not finished yet, chunks of maps included: whoever makes one more waits until it
+  // is not one too many. 0: any number. Callbacks are never made to wait.
+  std::size_t max_tasks_active = 0;
 };
 
 // What a task may do and how often it is tried. The same fields stand in the options of the calls.
@@ -81,12 +84,16 @@ struct PoolOptions {
 // A task is tried again, up to `retries` times, when its worker died or its time was over, and with
 // `retry_exceptions` when it threw: the first time after `backoff`, then after twice as long, and
 // so on. Without retries no task ever runs twice.
+//
+// Among tasks that nobody has begun the one of the highest `priority` is next, and the one that
+// came first among equals.
 struct TaskRules {
   TimeLimit timeout = {};
   std::chrono::nanoseconds grace = std::chrono::seconds{1};
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
 };
 
 // For one call. The callbacks run one at a time in a thread of the pool, before get() and wait()
@@ -100,6 +107,7 @@ struct CallOptions {
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
 };
 template <>
 struct CallOptions<void> {
@@ -110,6 +118,7 @@ struct CallOptions<void> {
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
 };
 
 // For map, starmap and their kin. Items travel to the workers in chunks, and the rules are for each
@@ -122,6 +131,7 @@ struct MapOptions {
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
   std::string journal = {};  // a file that keeps what is finished (mp/pool/journal.hpp)
   JournalSync sync = JournalSync::at_end;
 };
@@ -135,6 +145,7 @@ struct MapAsyncOptions {
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
 };
 template <>
 struct MapAsyncOptions<void> {
@@ -146,6 +157,7 @@ struct MapAsyncOptions<void> {
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
 };
 
 namespace detail {
@@ -156,7 +168,8 @@ template <class Options>
           .grace = options.grace,
           .retries = options.retries,
           .backoff = options.backoff,
-          .retry_exceptions = options.retry_exceptions};
+          .retry_exceptions = options.retry_exceptions,
+          .priority = options.priority};
 }
 
 template <class R>
@@ -168,6 +181,7 @@ template <class R>
   result.retries = options.retries;
   result.backoff = options.backoff;
   result.retry_exceptions = options.retry_exceptions;
+  result.priority = options.priority;
   return result;
 }
 
