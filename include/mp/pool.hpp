@@ -12,5 +12,8 @@
 #include "mp/pool/outcome.hpp"
 #include "mp/pool/pool.hpp"
 #include "mp/pool/raw_pool.hpp"
+#include "mp/pool/resources.hpp"
 #include "mp/pool/this_task.hpp"
 #include "mp/pool/thread_pool.hpp"
+#include "mp/pool/worker_calls.hpp"
+#include "mp/pool/worker_state.hpp"

@@ -227,7 +227,7 @@ const auto known_list =
     list<TaskTimeout, TimeoutError, Cancelled, Empty, Full, EOFError, PoolClosed, QueueClosed,
          ClosedError, DecodeError, TypeMismatch, BufferTooShort, FrameTooLarge, AuthenticationError,
          OwnerDied, NotOwner, OverRelease, BrokenBarrier, SegmentBroken, SyncError, StartError,
-         WorkerDied, PoisonTask, WrongProcess, ProcessError, RemoteError, OsError, Error,
+         WorkerDied, PoisonTask, MemoryExceeded, WrongProcess, ProcessError, RemoteError, OsError, Error,
          OutOfMemory, UsageError, std::filesystem::filesystem_error, std::ios_base::failure,
          std::system_error, std::future_error, std::regex_error, std::domain_error,
          std::invalid_argument, std::length_error, std::out_of_range, std::logic_error,

@@ -51,6 +51,10 @@ struct ProcStat {
 // hundred microseconds before is_zombie_or_gone.
 [[nodiscard]] bool is_ending(int pid, std::uint64_t start_time) noexcept;
 
+// How many bytes of memory of its own process `pid` has resident: not those of files and of shared
+// mappings. 0 if that cannot be seen.
+[[nodiscard]] std::uint64_t resident_bytes(int pid) noexcept;
+
 // How many CPUs this process may use.
 [[nodiscard]] int cpu_count();
 // The CPU this thread runs on, at this moment; no system call where libc registered

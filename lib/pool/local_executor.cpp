@@ -39,16 +39,29 @@ constexpr std::uint32_t kSlots = 256;
 // A worker that was asked to end (SIGTERM) and did not is killed after this.
 constexpr auto kGrace = 1s;
 
+// How many places the board has, so that the pool can become larger.
+std::uint32_t places_for(std::uint32_t workers, int standbys) {
+  return std::min(std::max(16u, 4 * workers), layout::kMaxWorkers - static_cast<std::uint32_t>(standbys)) +
+         static_cast<std::uint32_t>(standbys);
+}
+
 }  // namespace
 
 LocalExecutor::LocalExecutor(const PoolOptions& options, std::uint32_t workers, StartMethod method)
-    : board_{Board::create(workers, kSlots)}, table_{board_}, crew_{board_, method}, max_active_{options.max_tasks_active} {
+    : board_{Board::create(places_for(workers, options.standby), kSlots)},
+      table_{board_},
+      crew_{board_, method},
+      max_active_{options.max_tasks_active},
+      width_{workers},
+      standbys_{static_cast<std::uint32_t>(options.standby)},
+      cpus_{cpus_to_pin(options.pin)},
+      memory_{options.memory},
+      tasks_seen_(board_.worker_count()) {
   table_.set_width(workers);
   board_.header().tasks_limit = static_cast<std::uint32_t>(options.maxtasksperchild);
-  if (options.initializer) {
-    set_initializer(options.initializer);
-  }
-  for (std::uint32_t index = 0; index < workers; ++index) {
+  keep_calls(options);
+  for (std::uint32_t index = 0; index < workers + standbys_; ++index) {
+    assign(index);
     crew_.enter(index, crew_.start(index));
   }
   const os::SignalBlock block;  // signals are for the user's threads
@@ -98,6 +111,9 @@ bool LocalExecutor::try_submit(Task& task) {
   }
   table_.add(std::move(task));
   tend_in_time();
+  if (memory_.wake()) {
+    os::eventfd_signal(call_reaper_.get());
+  }
   callbacks_due_ += ResultAccess::has_callback(*result) ? 1 : 0;
   call_collector_if_needed();
   return true;
@@ -153,7 +169,7 @@ void LocalExecutor::terminate() {
   }
   phase_ = Phase::terminated;
   board_.header().closing.store(2);
-  memory::gate_wake(board_.header().work, memory::kAll);
+  wake_workers();
   crew_.signal_all(os::kSigTerm);
   kill_at_ = Deadline{kGrace};
   Finished finished;
@@ -329,11 +345,15 @@ bool LocalExecutor::run_one_callback() {
 }
 
 std::unique_ptr<Executor> make_local_executor(const PoolOptions& options) {
+  constexpr int kMost = layout::kMaxWorkers;
   MP_EXPECTS(options.processes >= 0, "a pool needs at least one process");
   MP_EXPECTS(options.maxtasksperchild >= 0, "maxtasksperchild must not be negative");
   const int workers = options.processes == 0 ? cpu_count() : options.processes;
-  MP_EXPECTS(static_cast<std::uint32_t>(workers) <= layout::kMaxWorkers,
+  MP_EXPECTS(options.standby >= 0, "the number of standbys must not be negative");
+  MP_EXPECTS(workers <= kMost && options.standby <= kMost - workers,
              "a pool has at most 1024 processes");
+  MP_EXPECTS(options.memory.hard == 0 || options.memory.soft <= options.memory.hard,
+             "the soft cap of a worker's memory must not be above the hard one");
   const StartMethod method = options.start ? *options.start : get_start_method();
   return std::make_unique<LocalExecutor>(options, static_cast<std::uint32_t>(workers), method);
 }

@@ -18,6 +18,13 @@ RawTask make_task(const std::function<RawCall(Carrier&)>& encode) {
   return task;
 }
 
+HeldCall::HeldCall(const std::function<RawCall(Carrier&)>& encode) {
+  RawTask task = make_task(encode);
+  call_ = std::move(task.call);
+  objects_ = std::move(task.objects);
+  held_ = std::move(task.held);
+}
+
 void expect_chunk(const RawResult& result) {
   Reader in{result.outcome(), result.carrier()};
   BatchOutcome outcome{in};
@@ -81,13 +88,6 @@ bool ResultParts::cancel() const {
 
 }  // namespace detail
 
-Initializer::Initializer(const std::function<RawCall(Carrier&)>& encode) {
-  RawTask task = detail::make_task(encode);
-  call_ = std::move(task.call);
-  objects_ = std::move(task.objects);
-  held_ = std::move(task.held);
-}
-
 namespace {
 
 PoolOptions with_processes(int processes) {
@@ -127,6 +127,9 @@ void Pool::terminate() {
 }
 void Pool::join() {
   raw_->join();
+}
+void Pool::resize(int processes) {
+  raw_->resize(processes);
 }
 int Pool::processes() const {
   return raw_->width();

@@ -66,13 +66,41 @@ enum class WorkerPhase : std::uint32_t {
   init_failed = 3,  // its initializer threw; the exception is in `failure`
 };
 
+// What a worker is for, and the CPU it is to run on + 1 (0: any): [31:8] CPU  [7:0] Role. A worker
+// that has done its share hands over by one CAS on a standby's word, which carries the CPU.
+enum class Role : std::uint8_t {
+  none = 0,     // nobody's, or a worker's that has handed over or is not counted
+  standby = 1,  // waits until it is made active
+  active = 2,
+};
+constexpr std::uint32_t worker_role(Role role, std::uint32_t cpu_plus_1) {
+  return cpu_plus_1 << 8 | static_cast<std::uint8_t>(role);
+}
+constexpr Role role_of(std::uint32_t word) {
+  return static_cast<Role>(word & 0xff);
+}
+constexpr std::uint32_t cpu_plus_1_of(std::uint32_t word) {
+  return word >> 8;
+}
+
+// Whether a worker is to end when it is in no task.
+enum class Leave : std::uint32_t {
+  no = 0,
+  replaced = 1,  // somebody takes its place
+  for_good = 2,  // the pool becomes smaller
+};
+
 struct alignas(64) WorkerEntry {
   Word phase;
   Word tasks;                    // finished by this worker
   Word64 failure;                // BlockId of a message with the initializer's exception
   Word64 busy_ns;                // spent in tasks
   Word64 running;                // index of the slot it works on + 1, a hint for people
-  Gate stop;                     // its thread that waits for requests to stop sleeps here
+  Gate stop;                     // its thread that waits for requests to stop sleeps here, and
+                                 // itself while it is a standby
+  Word role;                     // Role and CPU
+  Word leave;                    // Leave
+  Word64 farewell;               // BlockId of a message with the outcome of its last call
   alignas(64) Word64 done_tail;  // entries ever written to its done ring
   alignas(64) os::CrashNote crash;
 };
@@ -84,6 +112,7 @@ struct alignas(64) BoardHeader {
   std::uint32_t tasks_limit;  // a worker retires after so many, 0 = never
   Word closing;               // 1: no more tasks will be posted; 2: leave at once
   Word64 initializer;         // BlockId of a message with a call, 0 = none
+  Word64 last_call;           // likewise: what a worker does when it ends in order
 
   alignas(64) Word64 tail;   // entries ever posted; written by the parent alone
   Gate work;                 // workers sleep here

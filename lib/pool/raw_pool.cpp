@@ -11,6 +11,7 @@
 #include "mp/memory/object_ref.hpp"
 
 #include "os/crash.hpp"
+#include "pool/current_task.hpp"
 #include "pool/executor.hpp"
 #include "pool/local_executor.hpp"
 #include "pool/replay.hpp"
@@ -18,7 +19,10 @@
 
 namespace mp {
 
-RawPool::RawPool(const PoolOptions& options) : fork_generation_{detail::fork_generation} {
+RawPool::RawPool(const PoolOptions& options)
+    : fork_generation_{detail::fork_generation},
+      seed_{options.seed},
+      exit_result_{options.worker_exit.result()} {
   pool::replay_if_asked();
   detail::describe_frames = &os::describe_frames;
   executor_ = pool::make_local_executor(options);
@@ -51,7 +55,9 @@ std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
   ResultAccess::set_items(*result, task.items);
   ResultAccess::set_hooks(*result, std::move(task.callback), std::move(task.listener));
   executor_->submit({std::move(task.call), std::move(task.objects), result, task.rules, task.items,
-                     task.first_item, std::move(task.held)});
+                     task.first_item, std::move(task.held),
+                     pool::stream_of(seed_, task.call_number != 0 ? task.call_number : next_call(),
+                                     task.first_item)});
   return result;
 }
 
@@ -67,6 +73,17 @@ bool RawPool::cancel(RawResult& result) {
 
 int RawPool::width() const {
   return executor_->width();
+}
+
+void RawPool::resize(int processes) {
+  expect_own_process();
+  executor_->resize(processes);
+}
+
+std::vector<std::shared_ptr<RawResult>> RawPool::exit_results(std::uint64_t result) const {
+  expect_own_process();
+  MP_EXPECTS(result == exit_result_, "the workers' last call returns something else");
+  return executor_->farewells();
 }
 
 void RawPool::close() {

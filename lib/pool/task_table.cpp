@@ -138,6 +138,7 @@ void TaskTable::post(Job job) {
   slot.item.store(0, std::memory_order_relaxed);
   slot.heeds.store(0, std::memory_order_relaxed);
   slot.stop.store(0, std::memory_order_relaxed);
+  slot.stream.store(place.job.task.stream, std::memory_order_relaxed);
   repeatable_ += may_repeat(place.job) ? 1 : 0;
   if (place.has_limit()) {
     ++timed_;
@@ -286,12 +287,15 @@ void TaskTable::judge(std::uint32_t worker, const Death& death, Finished& finish
     } else if (state == layout::slot_state(SlotPhase::running, worker, place.sequence) ||
                state == layout::slot_state(SlotPhase::condemned, worker, place.sequence)) {
       const Verdict verdict = place.verdict;
+      const Memory memory = place.memory;
       const std::uint32_t item = board_.slot(index).item.load();
       Job job = clear(index);
       if (verdict == Verdict::cancelled) {
         fail(std::move(job), std::make_exception_ptr(Cancelled{}), finished);
       } else if (verdict == Verdict::timed_out && !may_repeat(job)) {
         fail(std::move(job), std::make_exception_ptr(TaskTimeout{}), finished);
+      } else if (verdict == Verdict::too_large) {
+        settle_too_large(std::move(job), memory, death, finished);
       } else {
         settle_death(std::move(job), item, death, finished);
       }

@@ -60,6 +60,12 @@ class TaskTable {
   void tend(std::vector<Sentence>& sentences);
   // When tend() must be called again at the latest; never() when nothing has a time.
   [[nodiscard]] Deadline next_tending() const noexcept;
+  // The worker has more memory than it may: condemns the task that it is in, if there is one.
+  struct Memory {
+    std::uint64_t resident = 0;
+    std::uint64_t cap = 0;
+  };
+  void condemn_for_memory(std::uint32_t worker, Memory memory, std::vector<Sentence>& sentences);
   enum class Cancelling : std::uint8_t { too_late, done, begun };
   // Takes a task back. `done`: it is in `finished`, with Cancelled. `begun`: it fails so when its
   // worker is dead or it has stopped; as in tend().
@@ -90,18 +96,20 @@ class TaskTable {
     Task task;  // without its call when that is in the message
     memory::Message message;
     int attempts = 0;              // begun before this one
+    bool was_too_large = false;    // and begun once more for that
     std::uint32_t fatal_item = 0;  // the last attempt died in it, counted from 1
     std::vector<SparedItem> spared = {};
     memory::Message spared_message = {};
     Deadline not_before = Deadline::now();
   };
-  enum class Verdict : std::uint8_t { none, timed_out, cancelled };
+  enum class Verdict : std::uint8_t { none, timed_out, cancelled, too_large };
   struct Place {
     Job job;  // without a result: the slot is free
     std::uint32_t sequence = 0;
     std::uint64_t position = 0;  // in the order ring
     Verdict verdict = Verdict::none;
     Deadline condemn_at = Deadline::never();  // once it was asked to stop
+    Memory memory = {};                       // that it was condemned for
     std::int64_t seen_running = 0;            // when, for a worker that could not tell
     [[nodiscard]] bool is_used() const noexcept { return job.task.result != nullptr; }
     [[nodiscard]] bool has_limit() const noexcept { return !job.task.rules.timeout.is_none(); }
@@ -121,6 +129,7 @@ class TaskTable {
   void fail(Job job, const std::exception_ptr& why, Finished& finished);
   void try_again(Job job);
   void settle_death(Job job, std::uint32_t item, const Death& death, Finished& finished);
+  void settle_too_large(Job job, Memory memory, const Death& death, Finished& finished);
   [[nodiscard]] static bool may_repeat(const Job& job) noexcept {
     return job.attempts < job.task.rules.retries;
   }

@@ -19,7 +19,9 @@
 
 #include "memory/message.hpp"
 #include "pool/backlog.hpp"
+#include "pool/current_task.hpp"
 #include "pool/result_access.hpp"
+#include "pool/worker_states.hpp"
 
 namespace mp::pool {
 
@@ -100,6 +102,11 @@ class ThreadExecutor final : public Executor {
 
   int width() const override { return static_cast<int>(threads_.size()); }
 
+  void resize(int) override {
+    throw UsageError{"a ThreadPool stays as large as it was made"};
+  }
+  std::vector<std::shared_ptr<RawResult>> farewells() const override { return {}; }
+
   void close() override {
     const std::lock_guard hold{mutex_};
     closed_ = true;
@@ -143,7 +150,7 @@ class ThreadExecutor final : public Executor {
         std::unique_lock hold{mutex_};
         something_.wait(hold, [this] { return closed_ || !waiting_.empty(); });
         if (waiting_.empty()) {
-          return;
+          break;
         }
         task = waiting_.pop();
       }
@@ -153,6 +160,7 @@ class ThreadExecutor final : public Executor {
         run(task);
       }
     }
+    end_worker_states();
   }
 
   // What the initializer threw in this thread.
@@ -178,9 +186,12 @@ class ThreadExecutor final : public Executor {
     HoldingCarrier carrier{task.held};
     memory::ObjectCollector objects;
     Writer out{&objects};
+    layout::Word item{0};
+    const StreamAtWork stream{task.stream, item};
     for (int left = task.rules.retry_exceptions ? task.rules.retries : 0;; --left) {
       Reader in{task.call.bytes(), &carrier};
       CallFrame frame{in, out, self_};
+      frame.item_slot = &item;
       if (run_call(frame) || left == 0) {
         break;
       }

@@ -279,6 +279,13 @@ class MP_API PoisonTask : public WorkerDied {
   ~PoisonTask() override;
 };
 
+// A task had its worker use more memory than a worker may have, twice. The report says how much.
+class MP_API MemoryExceeded : public WorkerDied {
+ public:
+  MemoryExceeded(int pid, int exitcode, DeathReport report);
+  ~MemoryExceeded() override;
+};
+
 // The object belongs to another process, or cannot be used after a fork.
 class MP_API WrongProcess : public ProcessError {
  public:

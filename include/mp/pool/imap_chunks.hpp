@@ -82,6 +82,7 @@ struct ImapState {
   std::size_t chunksize;
   TaskRules rules;
   std::shared_ptr<MapJournal> journal;
+  std::uint64_t call_number;
   std::size_t given = 0;
   std::shared_ptr<RawResult> known;  // of the item behind the chunk that was made last
 
@@ -103,6 +104,7 @@ struct ImapState {
     RawTask task = make_chunk<kSpread, Item>(f, chunk.begin(), chunk.size());
     task.rules = rules;
     task.first_item = first;
+    task.call_number = call_number;
     return task;
   }
 
@@ -178,7 +180,7 @@ auto make_imap(const std::shared_ptr<RawPool>& pool, Order order, const F& f, It
   }
   auto state = std::shared_ptr<State>{new State{f, Source<Items>{std::forward<Items>(items)},
                                                 std::max<std::size_t>(1, options.chunksize),
-                                                rules_of(options), journal, 0, nullptr}};
+                                                rules_of(options), journal, pool->next_call(), 0, nullptr}};
   return Imap<R>{pool, order, [state] { return state->next(); }, std::move(at_end)};
 }
 

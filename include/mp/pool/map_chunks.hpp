@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <iterator>
@@ -133,6 +134,7 @@ auto submit_map(const std::shared_ptr<RawPool>& pool, const F& f, Items&& items,
     std::vector<std::shared_ptr<RawResult>> parts;
     parts.reserve((count + chunk - 1) / chunk);
     const TaskRules rules = rules_of(options);
+    const std::uint64_t call_number = pool->next_call();
     std::shared_ptr<MapJoin> join;
     ResultHook all_done;
     if (options.callback || options.error_callback) {
@@ -148,6 +150,7 @@ auto submit_map(const std::shared_ptr<RawPool>& pool, const F& f, Items&& items,
       RawTask task = make_chunk<kSpread, Item>(f, first, size);
       task.rules = rules;
       task.first_item = done;
+      task.call_number = call_number;
       std::ranges::advance(first, static_cast<std::ranges::range_difference_t<Items>>(size));
       if (join != nullptr) {
         task.callback = [join, all_done, place = parts.size()](const auto& result) {

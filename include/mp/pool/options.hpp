@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -15,36 +14,13 @@
 #include <utility>
 #include <vector>
 
-#include "mp/codec/codec.hpp"
-#include "mp/memory/object_ref.hpp"
+#include "mp/base/export.hpp"
 #include "mp/pool/journal.hpp"
-#include "mp/process/call.hpp"
+#include "mp/pool/resources.hpp"
+#include "mp/pool/worker_calls.hpp"
 #include "mp/process/start_method.hpp"
 
 namespace mp {
-
-// A call without result that every worker makes before its first task: a function, a captureless
-// lambda, or mp::partial with the values that it needs.
-class MP_API Initializer {
- public:
-  Initializer() = default;
-  template <class F>
-  requires(!std::same_as<std::decay_t<F>, Initializer> && std::invocable<std::decay_t<F>>)
-      Initializer(F f)  // NOLINT(google-explicit-constructor): a function is an initializer
-      : Initializer{[&](Carrier& carrier) { return make_call_with(&carrier, f); }} {}
-
-  [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(call_); }
-  [[nodiscard]] const RawCall& call() const noexcept { return call_; }
-  [[nodiscard]] const std::vector<std::uint64_t>& objects() const noexcept { return objects_; }
-  [[nodiscard]] const std::vector<detail::ObjectRef>& held() const noexcept { return held_; }
-
- private:
-  explicit Initializer(const std::function<RawCall(Carrier&)>& encode);
-
-  RawCall call_;
-  std::vector<std::uint64_t> objects_;
-  std::vector<detail::ObjectRef> held_;
-};
 
 // How long something may last. Any duration converts; it must be positive.
 class MP_API TimeLimit {
@@ -73,6 +49,12 @@ struct PoolOptions {
   // Calls that are not finished yet, chunks of maps included: whoever makes one more waits until it
   // is not one too many. 0: any number. Callbacks are never made to wait.
   std::size_t max_tasks_active = 0;
+  // Workers more that are started and initialized, and take the place of one that ends at once.
+  int standby = 0;
+  Pinning pin = {};
+  MemoryCaps memory = {};
+  WorkerExit worker_exit = {};
+  std::uint64_t seed = 0;  // of task_seed() (mp/pool/this_task.hpp)
 };
 
 // What a task may do and how often it is tried. The same fields stand in the options of the calls.
