@@ -74,6 +74,8 @@ TypeMismatch::TypeMismatch(std::string_view expected, std::string_view received,
                  "expected a message of type " + std::string{expected} + " but received one of " +
                      std::string{received},
                  std::move(message)} {}
+TypeMismatch::TypeMismatch(const TypeMismatch& error, Bytes message)
+    : CodecError{Errc::type_mismatch, error.what(), std::move(message)} {}
 TypeMismatch::~TypeMismatch() = default;
 
 BufferTooShort::BufferTooShort(Bytes message)

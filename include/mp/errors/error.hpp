@@ -167,6 +167,8 @@ class MP_API DecodeError : public CodecError {
 class MP_API TypeMismatch : public CodecError {
  public:
   TypeMismatch(std::string_view expected, std::string_view received, Bytes message = {});
+  // The same sentence, with the message.
+  TypeMismatch(const TypeMismatch& error, Bytes message);
   ~TypeMismatch() override;
 };
 
