@@ -3,11 +3,14 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
 
 #include "mp/errors/error.hpp"
+#include "mp/memory/object_ref.hpp"
 
 #include "os/map.hpp"
 #include "os/random.hpp"
@@ -78,10 +81,22 @@ void expect_size(std::size_t size) {
 }
 
 std::string make_name() {
-  std::array<unsigned char, 4> random{};
-  os::fill_random(std::as_writable_bytes(std::span{random}));
+  // Drawn for many names at once, and thrown away by a child, which would draw the same.
+  struct Supply {
+    std::array<std::byte, 64> random;
+    std::size_t left = 0;
+    std::uint32_t generation = 0;
+  };
+  static thread_local Supply supply;
+  constexpr std::size_t kDigits = 8;
+  if (supply.left < kDigits / 2 || supply.generation != fork_generation) {
+    os::fill_random(supply.random);
+    supply.left = supply.random.size();
+    supply.generation = fork_generation;
+  }
   std::string name = "psm_";
-  for (const unsigned char byte : random) {
+  for (std::size_t i = 0; i < kDigits / 2; ++i) {
+    const auto byte = std::to_integer<unsigned>(supply.random[--supply.left]);
     name += "0123456789abcdef"[byte >> 4];
     name += "0123456789abcdef"[byte & 15];
   }
@@ -155,9 +170,11 @@ void NamedBlock::check() const {
   }
 }
 
-void NamedBlock::unlink(const std::string& name, const os::FileIdentity& file) {
-  const auto present = os::shm_identity(name);
-  if (!present || !present->same_file(file)) {
+void NamedBlock::unlink(const std::string& name, const os::FileIdentity& file, int fd) {
+  // Whoever has it open need not look the name up: a file without links has lost it.
+  const auto present =
+      fd >= 0 ? std::optional{os::identity_of(fd)} : os::shm_identity(name);
+  if (!present || present->links == 0 || !present->same_file(file)) {
     throw OsError{os::kNoSuchFile, os::name(os::Sys::unlink), name};
   }
   os::check(os::shm_unlink(name), os::Sys::unlink, name);

@@ -45,8 +45,9 @@ class NamedBlock {
   void write(std::size_t offset, ByteView from) const;
   void check() const;
 
-  // The name of this block goes; that of another block stays, and OsError is thrown.
-  static void unlink(const std::string& name, const os::FileIdentity& file);
+  // The name of this block goes; that of another block stays, and OsError is thrown. `fd` is the
+  // block's, if it is open.
+  static void unlink(const std::string& name, const os::FileIdentity& file, int fd = -1);
 
  private:
   void expect_inside(std::size_t offset, std::size_t size) const;

@@ -165,7 +165,7 @@ void RawSegment::check() const {
 }
 
 void RawSegment::unlink() const {
-  NamedBlock::unlink(name_, block_->file());
+  NamedBlock::unlink(name_, block_->file(), block_->fd());
 }
 
 void throw_segment_full(std::size_t bytes) {

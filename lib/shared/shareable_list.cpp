@@ -265,13 +265,24 @@ ShareableList::Slot ShareableList::slot(std::ptrdiff_t index) const {
 
 ShareableItem ShareableList::get(std::ptrdiff_t index) const {
   const Slot at = slot(index);
+  const layout::ListPlaces places = shape_->places();
+  const std::uint64_t format_at = places.format(at.index) - at.data;
+  const std::uint64_t code_at = places.code(at.index) - at.data;
+  // All that belongs to the item, at one go where that is not far apart.
+  constexpr std::size_t kNear = 4096;
+  const bool near = code_at < kNear;
+  Bytes bytes(near ? code_at + 1 : at.room);
+  shm_.read(at.data, bytes);
   FormatText format{};
-  std::array<ListCode, 1> code{};
-  Bytes data(at.room);
-  shm_.read(shape_->places().format(at.index), std::as_writable_bytes(std::span{format}));
-  shm_.read(shape_->places().code(at.index), std::as_writable_bytes(std::span{code}));
-  shm_.read(at.data, data);
-  return decode_item(data, {format.data(), format.size()}, code[0]);
+  auto code = ListCode::number;
+  if (near) {
+    std::memcpy(format.data(), bytes.data() + format_at, format.size());
+    std::memcpy(&code, bytes.data() + code_at, sizeof code);
+  } else {
+    shm_.read(places.format(at.index), std::as_writable_bytes(std::span{format}));
+    shm_.read(places.code(at.index), std::as_writable_bytes(std::span{&code, 1}));
+  }
+  return decode_item(ByteView{bytes}.first(at.room), {format.data(), format.size()}, code);
 }
 
 void ShareableList::set(std::ptrdiff_t index, const ShareableItem& value) const {

@@ -71,7 +71,7 @@ void SharedMemory::unlink() const {
   os::FileIdentity file;
   file.device = device_;
   file.inode = inode_;
-  detail::NamedBlock::unlink(name_, file);
+  detail::NamedBlock::unlink(name_, file, block_ != nullptr ? block_->fd() : -1);
 }
 
 std::size_t cleanup() {
