@@ -25,6 +25,7 @@
 #include "os/poll.hpp"
 #include "pool/executor.hpp"
 #include "pool/memory_watch.hpp"
+#include "pool/slow_tasks.hpp"
 #include "pool/task_table.hpp"
 #include "pool/worker_crew.hpp"
 
@@ -40,6 +41,7 @@ class LocalExecutor final : public Executor {
   int width() const override { return static_cast<int>(width_.load()); }
   void resize(int processes) override;
   std::vector<std::shared_ptr<RawResult>> farewells() const override;
+  PoolInsights insights() const override { return read_insights(board_); }
   void close() override;
   void terminate() override;
   void join() override;

@@ -152,7 +152,7 @@ void LocalExecutor::look_at(std::uint32_t index) {
   }
   keep_farewell(entry);
   entry.phase.store(0);
-  entry.tasks.store(0);
+  close_times(entry);
   entry.running.store(0);
   entry.role.store(0);
   tasks_seen_[index] = 0;

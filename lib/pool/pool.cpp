@@ -43,9 +43,11 @@ bool ResultParts::ready() const noexcept {
 
 bool ResultParts::wait(Deadline until) const {
   // One part after the other, so that a long map is not looked through after each result.
-  return std::ranges::all_of(parts_, [&](const auto& part) {
+  const bool all = std::ranges::all_of(parts_, [&](const auto& part) {
     return part->ready() || pool_->wait([&part] { return part->ready(); }, until);
   });
+  tick_progress();
+  return all;
 }
 
 bool ResultParts::successful() const {
@@ -130,6 +132,9 @@ void Pool::join() {
 }
 void Pool::resize(int processes) {
   raw_->resize(processes);
+}
+PoolInsights Pool::insights() const {
+  return raw_->insights();
 }
 int Pool::processes() const {
   return raw_->width();

@@ -12,6 +12,7 @@
 //   slot state: [63:32] sequence  [31:8] worker  [7:0] SlotPhase
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "memory/arena_layout.hpp"
@@ -45,16 +46,16 @@ constexpr std::uint32_t slot_sequence(std::uint64_t state) {
 struct alignas(64) TaskSlot {
   static constexpr std::uint32_t kInline = 184;
   Word64 state;
-  Word64 task;    // BlockId of a message with the call, 0: the call is in `bytes`
-  Word64 result;  // BlockId of a message with the outcome, 0: the outcome is in `bytes`
-  Word64 spared;  // BlockId of a message with outcomes of items that are not to be run, 0: none
-  Word64 begun;   // when its worker began, CLOCK_MONOTONIC in ns; 0 before
+  Word64 task;      // BlockId of a message with the call, 0: the call is in `bytes`
+  Word64 result;    // BlockId of a message with the outcome, 0: the outcome is in `bytes`
+  Word64 spared;    // BlockId of a message with outcomes of items that are not to be run, 0: none
+  Word64 begun;     // when its worker began, CLOCK_MONOTONIC in ns; 0 before
   Word64 position;  // in the order ring: an older entry for this slot is none of this task's
   Word64 stream;    // what task_seed() is made from
   Word size;        // bytes in `bytes`
-  Word item;      // of a call of many items: the one at work + 1
-  Word heeds;     // 1: the task has asked whether it is to stop
-  Word stop;      // 1: it is
+  Word item;        // of a call of many items: the one at work + 1
+  Word heeds;       // 1: the task has asked whether it is to stop
+  Word stop;        // 1: it is
   std::byte bytes[kInline];
 };
 static_assert(sizeof(TaskSlot) == 256);
@@ -90,7 +91,41 @@ enum class Leave : std::uint32_t {
   for_good = 2,  // the pool becomes smaller
 };
 
+// One of the slowest tasks of a worker. `ns` is 0 while it is written.
+struct SlowTask {
+  static constexpr std::uint32_t kName = 72;
+  static constexpr std::uint32_t kBytes = 32;
+  Word64 ns;
+  std::uint64_t size;  // bytes of the call, of which the first are here
+  char name[kName];    // of the callable, up to a zero
+  std::byte bytes[kBytes];
+  Word64 unused;
+};
+static_assert(sizeof(SlowTask) == 128);
+
+// Where the time of a place goes: when the present worker came to each step of its life, and what
+// those before it spent. CLOCK_MONOTONIC in ns; 0: not yet. `busy_ns` is the work among `present`.
+struct WorkerTimes {
+  Word64 asked;    // the parent asked for the process
+  Word64 entered;  // it runs our code
+  Word64 ready;    // its initializer has returned
+  Word64 left;     // it begins no more tasks
+  Word64 start_sum;
+  Word64 init_sum;
+  Word64 present_sum;
+  Word64 exit_sum;
+
+  // A standby becomes active: the time until now is not counted, as if it had been made later.
+  void wake(std::uint64_t now) noexcept {
+    const std::uint64_t idle = now - ready.load(std::memory_order_relaxed);
+    asked.fetch_add(idle, std::memory_order_relaxed);
+    entered.fetch_add(idle, std::memory_order_relaxed);
+    ready.store(now, std::memory_order_relaxed);
+  }
+};
+
 struct alignas(64) WorkerEntry {
+  static constexpr std::size_t kSlowest = 4;
   Word phase;
   Word tasks;                    // finished by this worker
   Word64 failure;                // BlockId of a message with the initializer's exception
@@ -103,8 +138,11 @@ struct alignas(64) WorkerEntry {
   Word64 farewell;               // BlockId of a message with the outcome of its last call
   alignas(64) Word64 done_tail;  // entries ever written to its done ring
   alignas(64) os::CrashNote crash;
+  alignas(64) WorkerTimes times;
+  SlowTask slowest[kSlowest];
+  Word64 tasks_before;  // finished by those before this worker
 };
-static_assert(sizeof(WorkerEntry) == 512);
+static_assert(sizeof(WorkerEntry) == 1152);
 
 struct alignas(64) BoardHeader {
   std::uint32_t workers;

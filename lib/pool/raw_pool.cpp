@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mp/pool/raw_pool.hpp"
 
+#include <chrono>
 #include <exception>
 #include <string>
 #include <utility>
@@ -18,6 +19,12 @@
 #include "pool/result_access.hpp"
 
 namespace mp {
+
+namespace {
+
+constexpr std::chrono::milliseconds kRedraw{100};
+
+}  // namespace
 
 RawPool::RawPool(const PoolOptions& options)
     : fork_generation_{detail::fork_generation},
@@ -54,6 +61,7 @@ std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
   auto result = std::make_shared<RawResult>();
   ResultAccess::set_items(*result, task.items);
   ResultAccess::set_hooks(*result, std::move(task.callback), std::move(task.listener));
+  ResultAccess::set_progress(*result, std::move(task.progress));
   executor_->submit({std::move(task.call), std::move(task.objects), result, task.rules, task.items,
                      task.first_item, std::move(task.held),
                      pool::stream_of(seed_, task.call_number != 0 ? task.call_number : next_call(),
@@ -63,7 +71,18 @@ std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
 
 bool RawPool::wait(const std::function<bool()>& enough, Deadline until) {
   expect_own_process();
-  return executor_->wait(enough, until);
+  // Who waits draws the bars.
+  bool reached = false;
+  while (!reached && detail::progress_is_shown()) {
+    detail::tick_progress();
+    reached = executor_->wait(enough, until.no_later_than(kRedraw));
+    if (!reached && until.passed()) {
+      return false;
+    }
+  }
+  reached = reached || executor_->wait(enough, until);
+  detail::tick_progress();
+  return reached;
 }
 
 bool RawPool::cancel(RawResult& result) {
@@ -84,6 +103,11 @@ std::vector<std::shared_ptr<RawResult>> RawPool::exit_results(std::uint64_t resu
   expect_own_process();
   MP_EXPECTS(result == exit_result_, "the workers' last call returns something else");
   return executor_->farewells();
+}
+
+PoolInsights RawPool::insights() const {
+  expect_own_process();
+  return executor_->insights();
 }
 
 void RawPool::close() {

@@ -14,6 +14,7 @@
 #include <new>
 #include <span>
 #include <string>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,7 @@
 #include "os/limits.hpp"
 #include "pool/board.hpp"
 #include "pool/current_task.hpp"
+#include "pool/slow_tasks.hpp"
 #include "pool/spared_items.hpp"
 #include "pool/worker_states.hpp"
 
@@ -52,6 +54,7 @@ class Worker {
       : board_{Board::open(board)}, me_{index}, entry_{board_.worker(index)} {
     self_.process_name = current_process().name();
     self_.pid = current_process().pid();
+    entry_.times.entered.store(now(), std::memory_order_relaxed);
   }
 
   [[nodiscard]] layout::WorkerEntry& entry() noexcept { return entry_; }
@@ -61,19 +64,24 @@ class Worker {
     if (!initialize()) {
       return;
     }
+    entry_.times.ready.store(now(), std::memory_order_relaxed);
     entry_.phase.store(static_cast<std::uint32_t>(WorkerPhase::working));
     if (stand_by()) {
+      entry_.times.wake(now());
       stay_on_cpu();
       if (!run_tasks()) {
         return;  // condemned
       }
     }
+    entry_.times.left.store(now(), std::memory_order_relaxed);
     say_farewell();
     entry_.phase.store(static_cast<std::uint32_t>(WorkerPhase::retired));
   }
 
  private:
   static constexpr std::uint32_t kNone = ~0u;
+
+  static std::uint64_t now() noexcept { return static_cast<std::uint64_t>(os::monotonic_ns()); }
 
   // Returns whether it may end in order.
   bool run_tasks() {
@@ -264,7 +272,8 @@ class Worker {
   }
 
   bool run_in_frame(Reader& in, Writer& out, TaskSlot* slot) {
-    CallFrame frame{in, out, self_};
+    callable_ = nullptr;
+    CallFrame frame{in, out, self_, &callable_};
     std::vector<KnownOutcome> known;
     if (slot != nullptr) {
       frame.item_slot = &slot->item;
@@ -295,11 +304,12 @@ class Worker {
       run_in_frame(in, out_, &slot);
     }
     task_ends();
+    const std::uint64_t lasted = now() - static_cast<std::uint64_t>(begin);
+    slow_tasks_.note(lasted, callable_, slot);
     hand_in(slot);
     results_.clear();
     entry_.running.store(0, std::memory_order_relaxed);
-    entry_.busy_ns.fetch_add(static_cast<std::uint64_t>(os::monotonic_ns() - begin),
-                             std::memory_order_relaxed);
+    entry_.busy_ns.fetch_add(lasted, std::memory_order_relaxed);
     entry_.tasks.fetch_add(1, std::memory_order_relaxed);
     return report(index, slot);
   }
@@ -356,6 +366,8 @@ class Worker {
   std::uint32_t me_;
   layout::WorkerEntry& entry_;
   ExceptionOrigin self_;
+  SlowTasks slow_tasks_{entry_};
+  const std::type_info* callable_ = nullptr;  // of the task at hand
   memory::Spinner spinner_;
   memory::ObjectCollector results_;  // the shared objects in the outcome at hand
   Writer out_{&results_};            // the outcome at hand; keeps its memory between tasks

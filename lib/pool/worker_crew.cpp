@@ -6,6 +6,7 @@
 
 #include "mp/process/call.hpp"
 
+#include "os/clock.hpp"
 #include "pool/worker.hpp"
 #include "process/exit.hpp"
 
@@ -21,6 +22,7 @@ WorkerCrew::WorkerCrew(Board board, StartMethod method)
 WorkerCrew::~WorkerCrew() = default;
 
 std::shared_ptr<process::ChildProcess> WorkerCrew::start(std::uint32_t index) {
+  board_.worker(index).times.asked.store(static_cast<std::uint64_t>(os::monotonic_ns()));
   process::ChildSpec spec;
   spec.name = "PoolWorker-" + std::to_string(++numbered_);
   spec.daemon = true;

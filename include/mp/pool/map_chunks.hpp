@@ -13,12 +13,14 @@
 #include <memory>
 #include <ranges>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
 #include "mp/pool/async_result.hpp"
 #include "mp/pool/imap.hpp"
 #include "mp/pool/options.hpp"
+#include "mp/pool/progress.hpp"
 #include "mp/pool/raw_pool.hpp"
 
 namespace mp::detail {
@@ -135,6 +137,8 @@ auto submit_map(const std::shared_ptr<RawPool>& pool, const F& f, Items&& items,
     parts.reserve((count + chunk - 1) / chunk);
     const TaskRules rules = rules_of(options);
     const std::uint64_t call_number = pool->next_call();
+    const auto progress =
+        count == 0 ? nullptr : make_progress(options.progress, typeid(std::decay_t<F>), count);
     std::shared_ptr<MapJoin> join;
     ResultHook all_done;
     if (options.callback || options.error_callback) {
@@ -149,6 +153,7 @@ auto submit_map(const std::shared_ptr<RawPool>& pool, const F& f, Items&& items,
       const std::size_t size = std::min(chunk, count - done);
       RawTask task = make_chunk<kSpread, Item>(f, first, size);
       task.rules = rules;
+      task.progress = progress;
       task.first_item = done;
       task.call_number = call_number;
       std::ranges::advance(first, static_cast<std::ranges::range_difference_t<Items>>(size));

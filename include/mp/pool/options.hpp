@@ -108,6 +108,7 @@ struct CallOptions<void> {
 struct MapOptions {
   // Items in a chunk; 0: so that each worker gets about four chunks, or one item with a journal.
   std::size_t chunksize = 0;
+  std::string progress = {};  // the label of a bar on stderr (mp/pool/progress.hpp); empty: none
   TimeLimit timeout = {};
   std::chrono::nanoseconds grace = std::chrono::seconds{1};
   int retries = 0;
@@ -120,6 +121,7 @@ struct MapOptions {
 template <class R>
 struct MapAsyncOptions {
   std::size_t chunksize = 0;
+  std::string progress = {};
   std::function<void(const R&)> callback = {};
   std::function<void(const std::exception_ptr&)> error_callback = {};
   TimeLimit timeout = {};
@@ -132,6 +134,7 @@ struct MapAsyncOptions {
 template <>
 struct MapAsyncOptions<void> {
   std::size_t chunksize = 0;
+  std::string progress = {};
   std::function<void()> callback = {};
   std::function<void(const std::exception_ptr&)> error_callback = {};
   TimeLimit timeout = {};
@@ -158,6 +161,7 @@ template <class R>
 [[nodiscard]] MapAsyncOptions<R> async_options(const MapOptions& options) {
   MapAsyncOptions<R> result;
   result.chunksize = options.chunksize;
+  result.progress = options.progress;
   result.timeout = options.timeout;
   result.grace = options.grace;
   result.retries = options.retries;

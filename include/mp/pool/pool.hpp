@@ -46,6 +46,7 @@
 #include "mp/pool/awaitable.hpp"
 #include "mp/pool/imap.hpp"
 #include "mp/pool/imap_chunks.hpp"
+#include "mp/pool/insights.hpp"
 #include "mp/pool/map_chunks.hpp"
 #include "mp/pool/options.hpp"
 #include "mp/pool/outcome.hpp"
@@ -203,6 +204,8 @@ class MP_API Pool {
     }
     return results;
   }
+  // What the workers did with their time, and the slowest tasks (mp/pool/insights.hpp).
+  [[nodiscard]] PoolInsights insights() const;
   [[nodiscard]] RawPool& raw() noexcept { return *raw_; }
 
  protected:

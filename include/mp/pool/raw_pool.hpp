@@ -28,7 +28,9 @@
 #include "mp/base/deadline.hpp"
 #include "mp/base/export.hpp"
 #include "mp/memory/object_ref.hpp"
+#include "mp/pool/insights.hpp"
 #include "mp/pool/options.hpp"
+#include "mp/pool/progress.hpp"
 #include "mp/pool/raw_result.hpp"
 #include "mp/process/raw_call.hpp"
 
@@ -52,6 +54,7 @@ struct RawTask {
   std::uint64_t first_item = 0;           // and the number of the first in the whole map
   std::uint64_t call_number = 0;          // for task_seed(): which call it belongs to; 0: its own
   std::shared_ptr<RawResult> known = {};  // for imap: the outcome, when nothing is to be run
+  std::shared_ptr<detail::Progress> progress = {};  // told when it has ended
 };
 
 // Runs a task in this process that was saved when it was found to be poison: of a chunk only the
@@ -88,6 +91,8 @@ class MP_API RawPool {
   // A number for the random streams of the tasks of one call; submit gives one to those that have
   // none.
   [[nodiscard]] std::uint64_t next_call() noexcept { return ++calls_; }
+  // What the workers did with their time.
+  [[nodiscard]] PoolInsights insights() const;
 
   void close();
   void terminate();
