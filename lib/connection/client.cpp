@@ -79,7 +79,8 @@ os::Fd dial(const Address& address, const ClientOptions& options) {
 
 Connection Client(const Address& address, const ClientOptions& options) {
   return Connection{std::make_shared<connection::SocketChannel>(connection::dial(address, options),
-                                                                options.max_frame)};
+                                                                options.max_frame),
+                    options.codec};
 }
 
 }  // namespace mp

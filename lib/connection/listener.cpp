@@ -157,7 +157,8 @@ bool Listener::State::is_welcome(int peer, const Address& from) const {
 }
 
 Connection Listener::State::finish(os::Fd peer, const Address& from) {
-  Connection made{std::make_shared<connection::SocketChannel>(std::move(peer), options.max_frame)};
+  Connection made{std::make_shared<connection::SocketChannel>(std::move(peer), options.max_frame),
+                  options.codec};
   const std::lock_guard hold{mutex};
   last = from;
   return made;

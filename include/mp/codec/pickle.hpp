@@ -60,3 +60,20 @@ template <class T>
 }
 
 }  // namespace mp::pickle
+
+// Between programs of mp a Value travels as a pickle, too.
+template <>
+struct mp::codec<mp::pickle::Value> {
+  static constexpr std::string_view kName = "mp.pickle.Value";
+  static constexpr std::size_t kMinSize = sizeof(std::uint64_t);
+  static void write(auto& out, const pickle::Value& value) {
+    const Bytes bytes = pickle::encode(value);
+    out.write_count(bytes.size());
+    out.write_bytes(bytes.data(), bytes.size());
+  }
+  static pickle::Value read(Reader& in) {
+    constexpr DecodeLimits kWithin{
+        .depth = pickle::kMaxDepth, .slack = 4096, .factor = pickle::kDefaultLimits.factor};
+    return pickle::decode(in.read_view(in.read_count(1, 1)), kWithin);
+  }
+};
