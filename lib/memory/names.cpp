@@ -2,7 +2,8 @@
 // Invariants
 //   N1  A name is readable in its entry before a file of that name is made by us, so no kill leaves
 //       a file that nobody knows of.
-//   N2  A file is removed only if it is the one that was registered. Between its making and the note
+//   N2  A file is removed only if it is the one that was registered. Between its making and the
+//   note
 //       of its inode it has no byte yet.
 //   N3  Who may make names holds the register's lock, shared, from before its first name: whoever
 //       gets it exclusively knows that no such process is left. A register whose link is gone was
@@ -38,7 +39,7 @@ using layout::NamesHeader;
 using layout::NameState;
 
 constexpr const char* kPrefix = "mp-names-";
-constexpr std::uint32_t kEntriesAtOnce = 64;  // whose pages are made together
+constexpr std::uint32_t kEntriesAtOnce = 64;   // whose pages are made together
 constexpr std::uint32_t kLookForTracker = 16;  // names between two looks whether it still lives
 
 std::atomic<TrackerStarter> tracker_starter{nullptr};
@@ -95,8 +96,8 @@ void join() {
     error = os::grow_file(fd.get(), layout::kNamesSize);
   }
   if (error == 0) {
-    error = os::allocate_file(fd.get(), 0,
-                              layout::kNamesOffset + kEntriesAtOnce * sizeof(NameEntry));
+    error =
+        os::allocate_file(fd.get(), 0, layout::kNamesOffset + kEntriesAtOnce * sizeof(NameEntry));
   }
   const auto mapped = os::map_shared(fd.get(), layout::kNamesSize);
   if (error != 0 || !mapped.ok()) {
@@ -297,7 +298,8 @@ void register_file(const std::string& name, NameKind kind, const os::FileIdentit
 }
 
 void forget_file(const os::FileIdentity& file) noexcept {
-  // Without a view of the register the entry, if there is one, is found stale when it is in the way.
+  // Without a view of the register the entry, if there is one, is found stale when it is in the
+  // way.
   if (names.base.load() != nullptr) {
     (void)for_each_of(file, [](NameEntry& entry, std::uint64_t word) {
       (void)entry.word.compare_exchange_strong(word, 0);

@@ -4,8 +4,9 @@
 //   0        NamesHeader
 //   4 KiB    NameEntry[kMaxNames]    288 bytes each
 //
-// The register is itself a named file, "mp-names-" and the nonce of the tree's arena in hexadecimal,
-// so that a stranger can put a dead tree's house in order. Zero is a valid initial state.
+// The register is itself a named file, "mp-names-" and the nonce of the tree's arena in
+// hexadecimal, so that a stranger can put a dead tree's house in order. Zero is a valid initial
+// state.
 #pragma once
 
 #include <atomic>

@@ -38,9 +38,8 @@ void robust_init(std::byte* storage) {
   (void)::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
   (void)::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
   (void)::pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
-  const int error = call_status(Sys::pthread_mutex, [&] {
-    return ::pthread_mutex_init(mutex_in(storage), &attributes);
-  });
+  const int error = call_status(
+      Sys::pthread_mutex, [&] { return ::pthread_mutex_init(mutex_in(storage), &attributes); });
   (void)::pthread_mutexattr_destroy(&attributes);
   check(error, Sys::pthread_mutex);
 }

@@ -112,9 +112,10 @@ Outcome<int> shm_create_unnamed(unsigned mode) noexcept {
 int shm_give_name(int fd, const std::string& name) noexcept {
   const std::string from = descriptor_path(fd);
   const std::string to = path_of(name);
-  return call(Sys::linkat, [&] {
-           return ::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), AT_SYMLINK_FOLLOW);
-         })
+  return call(Sys::linkat,
+              [&] {
+                return ::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), AT_SYMLINK_FOLLOW);
+              })
       .error;
 }
 
@@ -149,9 +150,8 @@ int shm_allocate(int fd, std::uint64_t size) noexcept {
   static constexpr std::array<std::byte, 16384> kZeroes{};
   for (std::uint64_t done = 0; done < size;) {
     const std::size_t piece = std::min<std::uint64_t>(size - done, kZeroes.size());
-    const auto put = call(Sys::pwrite, [&] {
-      return ::pwrite(fd, kZeroes.data(), piece, static_cast<off_t>(done));
-    });
+    const auto put = call(
+        Sys::pwrite, [&] { return ::pwrite(fd, kZeroes.data(), piece, static_cast<off_t>(done)); });
     if (!put.ok()) {
       return put.error;
     }

@@ -27,7 +27,6 @@ inline constexpr int kFirstOwnNumber = 5;  // the descriptors of `fds`, one afte
 [[nodiscard]] os::Child execute_self(memory::ProcessId child, memory::BlockId message,
                                      std::span<const int> fds);
 // This program anew, with its end of `channel` at kChannelNumber and `fds`.
-[[nodiscard]] os::Child execute_program(os::StartChannel& channel,
-                                        std::vector<os::FdMapping> fds);
+[[nodiscard]] os::Child execute_program(os::StartChannel& channel, std::vector<os::FdMapping> fds);
 
 }  // namespace mp::process

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// shared/list_shape.hpp — where the items of a ShareableList lie: this process's copy, checked once.
+// shared/list_shape.hpp — where the items of a ShareableList lie: this process's copy, checked
+// once.
 #pragma once
 
 #include <cstdint>

@@ -172,8 +172,7 @@ void NamedBlock::check() const {
 
 void NamedBlock::unlink(const std::string& name, const os::FileIdentity& file, int fd) {
   // Whoever has it open need not look the name up: a file without links has lost it.
-  const auto present =
-      fd >= 0 ? std::optional{os::identity_of(fd)} : os::shm_identity(name);
+  const auto present = fd >= 0 ? std::optional{os::identity_of(fd)} : os::shm_identity(name);
   if (!present || present->links == 0 || !present->same_file(file)) {
     throw OsError{os::kNoSuchFile, os::name(os::Sys::unlink), name};
   }

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A segment is built in a file without a name, and the name is given last, by one call that cannot be
-// half done. Who has it open holds the file's lock, shared: the tracker of a tree that goes removes
-// the segment only where it gets that lock alone, so a segment lasts until the last tree that used
-// it is gone.
+// A segment is built in a file without a name, and the name is given last, by one call that cannot
+// be half done. Who has it open holds the file's lock, shared: the tracker of a tree that goes
+// removes the segment only where it gets that lock alone, so a segment lasts until the last tree
+// that used it is gone.
 #include "mp/shared/raw_segment.hpp"
 
+#include <boost/version.hpp>
 #include <new>
 #include <span>
 #include <system_error>
 #include <utility>
-
-#include <boost/version.hpp>
 
 #include "mp/errors/error.hpp"
 
@@ -102,8 +101,8 @@ RawSegment::~RawSegment() = default;
 bool RawSegment::make(std::size_t size, const SharedMemoryOptions& options, Build build) {
   os::Fd fd{os::check(os::shm_create_unnamed(options.mode), name_)};
   if (const int error = os::shm_allocate(fd.get(), size)) {
-    throw OutOfMemory{"the segment \"" + name_ + "\" cannot be made: " +
-                      std::system_category().message(error)};
+    throw OutOfMemory{"the segment \"" + name_ +
+                      "\" cannot be made: " + std::system_category().message(error)};
   }
   (void)os::lock_file(fd.get(), os::FileLock::shared, true);
   const os::FileIdentity file = os::identity_of(fd.get());

@@ -128,10 +128,9 @@ ShareableItem decode_item(ByteView data, std::string_view format, ListCode code)
         text = text.first(text.size() - 1);
       }
     }
-    return code == ListCode::bytes
-               ? ShareableItem{Bytes{text.begin(), text.end()}}
-               : ShareableItem{std::string{reinterpret_cast<const char*>(text.data()),
-                                           text.size()}};
+    return code == ListCode::bytes ? ShareableItem{Bytes{text.begin(), text.end()}}
+                                   : ShareableItem{std::string{
+                                         reinterpret_cast<const char*>(text.data()), text.size()}};
   }
   switch (parsed->kind) {
     case Kind::integer:

@@ -17,8 +17,8 @@
 //   str    "<n>s"       n bytes, UTF-8   code 1      zeroes at the end are padding
 //   bytes  "<n>s"       n bytes          code 2      likewise
 //
-// CPython writes for <n> the room of the item, and keeps what it finds there. Here a value that ends
-// in zeroes gets its exact length, and an <n> less than the room is taken as exact.
+// CPython writes for <n> the room of the item, and keeps what it finds there. Here a value that
+// ends in zeroes gets its exact length, and an <n> less than the room is taken as exact.
 #pragma once
 
 #include <cstddef>

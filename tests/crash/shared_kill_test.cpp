@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shared data, killed at every instruction: locks of values recover, memory comes back, a segment is
-// whole or broken for ever, and no file of a name is left that the register does not know of.
+// Shared data, killed at every instruction: locks of values recover, memory comes back, a segment
+// is whole or broken for ever, and no file of a name is left that the register does not know of.
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -36,7 +36,8 @@ void register_thread() {
   static_cast<void>(memory::this_thread());
 }
 
-// Makes the arena, the register and the tracker in the test program, so that every trial finds them.
+// Makes the arena, the register and the tracker in the test program, so that every trial finds
+// them.
 class SharedKill : public testing::Test {
  protected:
   SharedKill() { SharedMemory{create, 1}.unlink(); }
@@ -67,27 +68,27 @@ TEST_F(SharedKill, LeavesAValueUnderALockThatRecovers) {
     add();
   };
   expect_survival(Operation{.name = "Value increment",
-                   .state = "free",
-                   .setup = [&] { value.emplace(); },
-                   .teardown = [&] { value.reset(); },
-                   .warm = register_thread,
-                   .run = add,
-                   .second = mend,
-                   .verify = mend});
+                            .state = "free",
+                            .setup = [&] { value.emplace(); },
+                            .teardown = [&] { value.reset(); },
+                            .warm = register_thread,
+                            .run = add,
+                            .second = mend,
+                            .verify = mend});
 }
 
 TEST_F(SharedKill, LeaksNoArray) {
   expect_survival(Operation{.name = "Array made and dropped",
-                   .state = "1000 doubles",
-                   .setup = [] { register_thread(); },
-                   .warm = register_thread,
-                   .run = [] { const Array<double> data(1000); },
-                   .verify =
-                       [] {
-                         bury_and_check_tables();
-                         check_heap({});
-                         use_heap();
-                       }});
+                            .state = "1000 doubles",
+                            .setup = [] { register_thread(); },
+                            .warm = register_thread,
+                            .run = [] { const Array<double> data(1000); },
+                            .verify =
+                                [] {
+                                  bury_and_check_tables();
+                                  check_heap({});
+                                  use_heap();
+                                }});
 }
 
 // Two who make a block of one name: one of them is told.
@@ -126,48 +127,58 @@ bool is_known(const std::string& name, const struct stat& file) {
 
 TEST_F(SharedKill, LeavesNoBlockThatTheRegisterDoesNotKnow) {
   const std::string path = "/dev/shm/" + name_;
-  expect_survival(Operation{.name = "SharedMemory made and unlinked",
-                   .state = "no block of that name",
-                   .setup = [&] { ::unlink(path.c_str()); },
-                   .teardown = [&] { ::unlink(path.c_str()); },
-                   .warm = register_thread,
-                   .run =
-                       [&] {
-                         const SharedMemory block{create, name_, 5000};
-                         block.unlink();
-                       },
-                   .second = [&] { tolerate([&] { SharedMemory{create, name_, 5000}.unlink(); }); },
-                   .verify =
-                       [&] {
-                         struct stat file {};
-                         if (::stat(path.c_str(), &file) == 0) {
-                           check(is_known(name_, file), "a file that nobody will remove");
-                           ::unlink(path.c_str());
-                         }
-                         const SharedMemory again{create, name_, 5000};
-                         again.unlink();
-                       }});
+  expect_survival(
+      Operation{.name = "SharedMemory made and unlinked",
+                .state = "no block of that name",
+                .setup = [&] { ::unlink(path.c_str()); },
+                .teardown = [&] { ::unlink(path.c_str()); },
+                .warm = register_thread,
+                .run =
+                    [&] {
+                      const SharedMemory block{create, name_, 5000};
+                      block.unlink();
+                    },
+                .second = [&] { tolerate([&] {
+                                  SharedMemory{create, name_, 5000}.unlink();
+                                }); },
+                .verify =
+                    [&] {
+                      struct stat file {};
+                      if (::stat(path.c_str(), &file) == 0) {
+                        check(is_known(name_, file), "a file that nobody will remove");
+                        ::unlink(path.c_str());
+                      }
+                      const SharedMemory again{create, name_, 5000};
+                      again.unlink();
+                    }});
 }
 
 TEST_F(SharedKill, LeavesASegmentWholeOrNot) {
   const std::string path = "/dev/shm/" + name_;
   expect_survival(Operation{.name = "Segment made",
-                   .state = "no segment of that name",
-                   .setup = [&] { ::unlink(path.c_str()); },
-                   .teardown = [&] { ::unlink(path.c_str()); },
-                   .warm = register_thread,
-                   .run = [&] { const Segment segment{create, name_, 1 << 16}; },
-                   .second = [&] { const Segment segment{open_or_create, name_, 1 << 16}; },
-                   .verify =
-                       [&] {
-                         struct stat file {};
-                         if (::stat(path.c_str(), &file) == 0) {
-                           check(is_known(name_, file), "a segment that nobody will remove");
-                         }
-                         const Segment segment{open_or_create, name_, 1 << 16};
-                         segment.find_or_construct<int>("x", 1);
-                         segment.unlink();
-                       }});
+                            .state = "no segment of that name",
+                            .setup = [&] { ::unlink(path.c_str()); },
+                            .teardown = [&] { ::unlink(path.c_str()); },
+                            .warm = register_thread,
+                            .run =
+                                [&] {
+                                  const Segment segment{create, name_, 1 << 16};
+                                },
+                            .second =
+                                [&] {
+                                  const Segment segment{open_or_create, name_, 1 << 16};
+                                },
+                            .verify =
+                                [&] {
+                                  struct stat file {};
+                                  if (::stat(path.c_str(), &file) == 0) {
+                                    check(is_known(name_, file),
+                                          "a segment that nobody will remove");
+                                  }
+                                  const Segment segment{open_or_create, name_, 1 << 16};
+                                  segment.find_or_construct<int>("x", 1);
+                                  segment.unlink();
+                                }});
 }
 
 TEST_F(SharedKill, LeavesASegmentIntactOrBrokenForEver) {
@@ -199,22 +210,22 @@ TEST_F(SharedKill, LeavesASegmentIntactOrBrokenForEver) {
     }
   };
   expect_survival(Operation{.name = "Segment changed",
-                   .state = "a vector that grows",
-                   .setup =
-                       [&] {
-                         ::unlink(("/dev/shm/" + name_).c_str());
-                         segment.emplace(create, name_, 1 << 16);
-                         add();
-                       },
-                   .teardown =
-                       [&] {
-                         segment->unlink();
-                         segment.reset();
-                       },
-                   .warm = register_thread,
-                   .run = add,
-                   .second = verify,
-                   .verify = verify});
+                            .state = "a vector that grows",
+                            .setup =
+                                [&] {
+                                  ::unlink(("/dev/shm/" + name_).c_str());
+                                  segment.emplace(create, name_, 1 << 16);
+                                  add();
+                                },
+                            .teardown =
+                                [&] {
+                                  segment->unlink();
+                                  segment.reset();
+                                },
+                            .warm = register_thread,
+                            .run = add,
+                            .second = verify,
+                            .verify = verify});
 }
 
 TEST_F(SharedKill, LeavesASegmentLockThatRecovers) {
@@ -242,13 +253,13 @@ TEST_F(SharedKill, LeavesASegmentLockThatRecovers) {
     add();
   };
   expect_survival(Operation{.name = "SegmentLock.acquire+release",
-                   .state = "free",
-                   .setup = [&] { shared.emplace(); },
-                   .teardown = [&] { shared.reset(); },
-                   .warm = register_thread,
-                   .run = add,
-                   .second = mend,
-                   .verify = mend});
+                            .state = "free",
+                            .setup = [&] { shared.emplace(); },
+                            .teardown = [&] { shared.reset(); },
+                            .warm = register_thread,
+                            .run = add,
+                            .second = mend,
+                            .verify = mend});
 }
 
 }  // namespace

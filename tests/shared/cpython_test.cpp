@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Against multiprocessing.shared_memory of the machine's Python, in both roles. MP_TEST_PYTHON names
-// others to try instead, separated by colons.
+// Against multiprocessing.shared_memory of the machine's Python, in both roles. MP_TEST_PYTHON
+// names others to try instead, separated by colons.
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -77,9 +77,7 @@ std::string line_of(const std::string& python, const std::string& script) {
 class CPython : public testing::TestWithParam<std::string> {
  protected:
   // Python's own tracker goes a little after Python, and is an orphan.
-  void TearDown() override {
-    EXPECT_EVENTUALLY((test::reap_adopted(), only_tracker()));
-  }
+  void TearDown() override { EXPECT_EVENTUALLY((test::reap_adopted(), only_tracker())); }
   static bool only_tracker() {
     const auto children = test::children_of(::getpid());
     return std::all_of(children.begin(), children.end(),
@@ -124,7 +122,8 @@ shm.close()
 
 TEST_P(CPython, ReadsAndWritesAListOfOurs) {
   const Bytes zeroes{std::byte{'a'}, std::byte{'b'}, std::byte{0}};
-  const std::string wide = "\u00e9\u00e9\u00e9\u00e9\u00e9\u20ac\u20ac\u20ac";  // 8 letters, 19 bytes
+  const std::string wide =
+      "\u00e9\u00e9\u00e9\u00e9\u00e9\u20ac\u20ac\u20ac";  // 8 letters, 19 bytes
   const ShareableList list{7, 1.5, true, nullptr, "h\u00e9", zeroes, "", wide};
   Child child = run(GetParam(), R"py(
 a = ShareableList(name=name)

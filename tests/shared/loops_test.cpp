@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An Array costs what memory costs: the machine code of its loops is that of a raw span's. loops.cpp
-// is compiled with -O2 whatever the build; registers are told apart by the order they come in.
+// An Array costs what memory costs: the machine code of its loops is that of a raw span's.
+// loops.cpp is compiled with -O2 whatever the build; registers are told apart by the order they
+// come in.
 #include <algorithm>
 #include <cstdio>
 #include <gmock/gmock.h>

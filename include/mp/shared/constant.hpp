@@ -3,7 +3,8 @@
 //
 //     const auto model = mp::shared(load_model());     // Constant<Model>
 //     pool.map(mp::partial(score, model), items);      // a handle travels, not the model
-//     double score(const mp::Constant<Model>& model, const Item& item) { return model->rate(item); }
+//     double score(const mp::Constant<Model>& model, const Item& item) { return model->rate(item);
+//     }
 //
 // How a process sees it depends on the type:
 //
@@ -21,7 +22,8 @@
 // Crash:     nobody can leave a value by half: it is whole before there is a handle.
 // Owns:      the memory, until the last handle in the last process is gone; references and views
 //            are good as long as a copy of the handle that gave them.
-// Throws:    shared: OutOfMemory, and UsageError for a handle inside. get: DecodeError, if memory was
+// Throws:    shared: OutOfMemory, and UsageError for a handle inside. get: DecodeError, if memory
+// was
 //            spoiled by a wild write.
 // Python:    there is nothing like it but pages shared by fork.
 #pragma once

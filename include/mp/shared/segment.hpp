@@ -12,20 +12,28 @@
 // mean the same in every process: plain data, or containers of this kind, which then want
 // segment.allocator() in their constructors, as Boost.Interprocess's do.
 //
-// Threads:   hold the segment's lock while using what is in it. It is recursive, and a TimedLockable.
-// Processes: any that may open the file. A handle can be an argument or a message, by name.
-// Fork:      an inherited handle works; a child never holds its parent's lock.
-// Crash:     whoever is killed while it holds the lock, or in the heap, leaves memory that nobody can
-//            judge: from then on everybody gets SegmentBroken, for ever. unlink() it and begin anew.
+// Threads:   hold the segment's lock while using what is in it. It is recursive, and a
+// TimedLockable. Processes: any that may open the file. A handle can be an argument or a message,
+// by name. Fork:      an inherited handle works; a child never holds its parent's lock. Crash:
+// whoever is killed while it holds the lock, or in the heap, leaves memory that nobody can
+//            judge: from then on everybody gets SegmentBroken, for ever. unlink() it and begin
+//            anew.
 // Owns:      the mapping. The segment lasts until unlink(), or until the last tree of processes
 //            that used it is gone (with `track`, see SharedMemory).
 // Blocks:    lock(), find, find_or_construct and destroy, until the lock is free.
 // Throws:    SegmentBroken; OutOfMemory where the segment is full, also from its containers;
-//            UsageError for a bad name or size; DecodeError for a file that is no Segment; TypeMismatch
-//            for an object of another type; OsError as SharedMemory.
+//            UsageError for a bad name or size; DecodeError for a file that is no Segment;
+//            TypeMismatch for an object of another type; OsError as SharedMemory.
 // Python:    there is nothing like it; a Manager comes nearest.
 #pragma once
 
+#include <boost/container/map.hpp>
+#include <boost/container/string.hpp>
+#include <boost/container/vector.hpp>
+#include <boost/container_hash/hash.hpp>
+#include <boost/interprocess/managed_external_buffer.hpp>
+#include <boost/interprocess/offset_ptr.hpp>
+#include <boost/unordered_map.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -38,14 +46,6 @@
 #include <typeinfo>
 #include <utility>
 
-#include <boost/container/map.hpp>
-#include <boost/container/string.hpp>
-#include <boost/container/vector.hpp>
-#include <boost/container_hash/hash.hpp>
-#include <boost/interprocess/managed_external_buffer.hpp>
-#include <boost/interprocess/offset_ptr.hpp>
-#include <boost/unordered_map.hpp>
-
 #include "mp/base/deadline.hpp"
 #include "mp/codec/traits.hpp"
 #include "mp/codec/types/string.hpp"
@@ -56,7 +56,8 @@ namespace mp {
 namespace detail {
 
 using SegmentBuffer = boost::interprocess::basic_managed_external_buffer<
-    char, boost::interprocess::rbtree_best_fit<SegmentMutexFamily>, boost::interprocess::iset_index>;
+    char, boost::interprocess::rbtree_best_fit<SegmentMutexFamily>,
+    boost::interprocess::iset_index>;
 using SegmentHeap = SegmentBuffer::segment_manager;
 
 }  // namespace detail
@@ -121,8 +122,8 @@ class Segment {
       : Segment{std::make_shared<detail::RawSegment>(open_or_create, name, size, options, &build)} {
   }
 
-  // The object of that name, made from `args` (and an allocator, if a T takes one) if there is none.
-  // It stays where it is until destroy().
+  // The object of that name, made from `args` (and an allocator, if a T takes one) if there is
+  // none. It stays where it is until destroy().
   template <class T, class... Args>
   T& find_or_construct(const std::string& name, Args&&... args) const {
     const Hold hold{*this};

@@ -4,7 +4,8 @@
 //
 // Threads:   recursive: a thread may take it again.
 // Processes: lies in the segment, and works between programs that know nothing of each other.
-// Crash:     the heap and containers that it guards cannot be repaired after a kill inside. So whoever
+// Crash:     the heap and containers that it guards cannot be repaired after a kill inside. So
+// whoever
 //            locks it next, waits for it, or tries ever after, gets SegmentBroken.
 // Throws:    SegmentBroken.
 #pragma once

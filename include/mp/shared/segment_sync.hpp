@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// mp/shared/segment_sync.hpp — Lock, Semaphore and Event for unrelated programs: objects that live in
-// a Segment, or in any memory that processes map.
+// mp/shared/segment_sync.hpp — Lock, Semaphore and Event for unrelated programs: objects that live
+// in a Segment, or in any memory that processes map.
 //
 //     auto& ready = segment.find_or_construct<mp::SegmentEvent>("ready");
 //     ready.wait(1s);

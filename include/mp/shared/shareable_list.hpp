@@ -9,26 +9,29 @@
 //     mp::ShareableList same{mp::open, list.shm().name()};
 //
 // The number of items and the room of each are fixed when the list is made: a string or bytes may
-// later be replaced by one that fits into 8 * (size / 8 + 1) bytes, and any item by a number, a bool
-// or nullptr. Strings are UTF-8 and measured in bytes. Indices below zero count from the end.
+// later be replaced by one that fits into 8 * (size / 8 + 1) bytes, and any item by a number, a
+// bool or nullptr. Strings are UTF-8 and measured in bytes. Indices below zero count from the end.
 //
 // Nothing in the block is believed: each offset is checked when the list is opened, each format at
 // each access, and the bytes are read through the file, so a block that is garbage, or is made
 // shorter meanwhile, is an exception.
 //
-// Threads:   a handle may be used by any number of threads. No lock: a get beside a set may see half
+// Threads:   a handle may be used by any number of threads. No lock: a get beside a set may see
+// half
 //            of it.
 // Processes: as SharedMemory; copies share one mapping.
 // Crash:     a process killed in set() may leave that item's format and value of two minds.
 // Owns:      nothing: unlink the block by shm().unlink().
-// Throws:    as SharedMemory; DecodeError for a block that holds no such list; TypeMismatch when the
+// Throws:    as SharedMemory; DecodeError for a block that holds no such list; TypeMismatch when
+// the
 //            item has another type; std::out_of_range for a bad index; UsageError for what does not
 //            fit.
-// Python:    multiprocessing.shared_memory.ShareableList, byte for byte. Python takes all zero bytes
+// Python:    multiprocessing.shared_memory.ShareableList, byte for byte. Python takes all zero
+// bytes
 //            at the end of a string for padding. Here they are kept, by a format that states the
 //            exact length, but where the item fills its room to the last byte; into an item of that
-//            kind Python 3.11 puts no longer one. Python before its fix of gh-145261 cuts strings of
-//            several bytes a character that it lays down itself; here they are whole.
+//            kind Python 3.11 puts no longer one. Python before its fix of gh-145261 cuts strings
+//            of several bytes a character that it lays down itself; here they are whole.
 #pragma once
 
 #include <concepts>
@@ -101,8 +104,8 @@ class MP_API ShareableList {
   ShareableList(Open, const std::string& name);
 
   [[nodiscard]] std::size_t size() const noexcept;
-  // A copy of an item: as what it is, or as a T, which is bool, an integer, a floating point number,
-  // std::string, Bytes or std::nullptr_t.
+  // A copy of an item: as what it is, or as a T, which is bool, an integer, a floating point
+  // number, std::string, Bytes or std::nullptr_t.
   [[nodiscard]] ShareableItem get(std::ptrdiff_t index) const;
   template <class T>
   [[nodiscard]] T get(std::ptrdiff_t index) const {

@@ -12,7 +12,8 @@
 // Memory that is only shared within one tree of processes wants no name: see Value, Array, Buffer.
 //
 // Threads:   distinct handles are independent; the bytes are guarded by nobody.
-// Processes: the name is what others need: a string, or the handle itself as an argument or message,
+// Processes: the name is what others need: a string, or the handle itself as an argument or
+// message,
 //            which opens the block by its name in the receiver. Copies share one mapping.
 // Fork:      an inherited handle works.
 // Crash:     a block has no holders: it lasts until somebody unlinks it. What a tree of processes
@@ -74,7 +75,8 @@ class MP_API SharedMemory {
   // std::out_of_range beyond size().
   void read(std::size_t offset, MutableByteView into) const;
   void write(std::size_t offset, ByteView from) const;
-  // Throws SegmentBroken if somebody made the block shorter than it was when this handle came to be.
+  // Throws SegmentBroken if somebody made the block shorter than it was when this handle came to
+  // be.
   void check() const;
 
   // Lets go of the mapping. Closing twice is fine.

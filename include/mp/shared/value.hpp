@@ -55,8 +55,7 @@ class ValueWindow {
   }
 
  protected:
-  explicit ValueWindow(Window::Locked locked)
-      : window_{1, sizeof(T), locked}, value_{get_obj()} {
+  explicit ValueWindow(Window::Locked locked) : window_{1, sizeof(T), locked}, value_{get_obj()} {
     require_shareable<T>();
   }
   explicit ValueWindow(Window window) : window_{std::move(window)}, value_{get_obj()} {}

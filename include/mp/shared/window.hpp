@@ -103,7 +103,7 @@ consteval bool is_shareable() {
   if constexpr (Atomic<T>) {
     return T::is_always_lock_free && is_shareable<typename AtomicOf<T>::Value>();
   } else if constexpr (std::is_reference_v<T> || std::is_array_v<T> || std::is_const_v<T> ||
-                std::is_volatile_v<T>) {
+                       std::is_volatile_v<T>) {
     return false;
   } else {
     constexpr Refusal kWhy = kRefusal<T>;
