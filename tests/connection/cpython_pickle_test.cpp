@@ -111,6 +111,54 @@ INSTANTIATE_TEST_SUITE_P(Pythons, CPythonPickle, testing::ValuesIn(pythons()),
                          });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CPythonPickle);
 
+TEST_P(CPythonPickle, EchoesWhatIsSent) {
+  const test::ScratchDir folder;
+  const std::string where = folder.path() / "socket";
+  const Listener listener{unix_socket(where), {.authkey = "secret", .codec = Codec::pickle}};
+  Child python = run(GetParam(), "client", where);
+  const Connection connection = listener.accept(20s);
+  EXPECT_EQ(connection.codec(), Codec::pickle);
+  const std::string long_text(70000, 'x');
+  Bytes every_byte;
+  for (int i = 0; i != 256; ++i) {
+    every_byte.push_back(static_cast<std::byte>(i));
+  }
+  for (const Value& value : {Value{true},
+                             Value{255},
+                             Value{256},
+                             Value{-1},
+                             Value{std::int64_t{1} << 40},
+                             Value{std::numeric_limits<std::int64_t>::min()},
+                             Value{~std::uint64_t{0}},
+                             Value{1e300},
+                             Value{""},
+                             Value{long_text},
+                             Value::bytes(every_byte),
+                             Value::byte_array(every_byte),
+                             Value::list({}),
+                             Value::tuple({}),
+                             Value::tuple({1, 2, 3, 4}),
+                             Value::dict({{"a", 1}}),
+                             Value::set({1, 2}),
+                             Value::frozen_set({"x"}),
+                             Value::global("collections", "OrderedDict"),
+                             Value::list(pickle::Items(3000, Value{"item"})),
+                             Value::integer(Bytes(300, std::byte{0x5a}))}) {
+    EXPECT_EQ(echo(connection, value), value);
+  }
+  for (const test::GoldenPickle& golden : test::kGoldenPickles) {
+    SCOPED_TRACE(golden.python);
+    const Value value = echo(connection, Value::tuple({"eval", Value{golden.python}}));
+    EXPECT_EQ(value.repr(), golden.repr);
+    // What is no plain value comes back as it was sent.
+    if (value.kind() != pickle::Kind::none) {
+      EXPECT_EQ(echo(connection, value).repr(), golden.repr);
+    }
+  }
+  finish(connection);
+  EXPECT_EQ(python.wait(), test::exited(0));
+}
+
 TEST_P(CPythonPickle, MeetsTypedSendAndRecv) {
   const test::ScratchDir folder;
   const std::string where = folder.path() / "socket";

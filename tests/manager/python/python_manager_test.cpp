@@ -294,6 +294,22 @@ TEST_P(PythonServer, KeepsProxiesInsideObjects) {
   EXPECT_EQ(outer.iterate<PythonProxy>().at(0).iterate<int>(), (std::vector{1, 2}));
 }
 
+TEST_P(PythonServer, GetsValuesOfEveryKindBack) {
+  const PythonProxy thing = manager().create("Thing");
+  EXPECT_EQ(
+      thing.call<Value>("whole").repr(),
+      "[None, True, 0x400000000000000000, -1.5, 'h\xc3\xa9', b'\\xff', bytearray(b'a'), (1,), "
+      "{2}, {'k': [3]}]");
+  const auto whole = thing.call<Value>("whole");
+  for (const Value& value : whole.items()) {
+    EXPECT_EQ(thing.call<Value>("echo", value).items()[0].items()[0], value);
+  }
+  const Value named = thing.call_with<Value>("echo", {Value{1}}, {{"k", 2}});
+  EXPECT_EQ(named.repr(), "((1,), [('k', 2)])");
+  EXPECT_EQ(thing.call<Value>("echo", std::chrono::milliseconds{1500}).items()[0].repr(),
+            "(datetime.timedelta(0, 1, 500000),)");
+}
+
 TEST_P(PythonServer, SaysWhatWentWrong) {
   const PythonProxy thing = manager().create("Thing");
   EXPECT_THROW(thing.call("fail", "Key", "k"), std::out_of_range);
@@ -319,6 +335,19 @@ TEST_P(PythonServer, SaysWhatWentWrong) {
   EXPECT_THROW(static_cast<void>(manager().create("Nothing")), RemoteError);
   EXPECT_THROW(static_cast<void>(thing.call<std::string>("whole")), TypeMismatch);
   EXPECT_EQ(thing.call<Value>("echo").repr(), "((), [])");
+}
+
+TEST_P(PythonServer, CountsReferences) {
+  EXPECT_EQ(manager().number_of_objects(), 0U);
+  {
+    const PythonProxy dict = manager().create("dict");
+    const PythonProxy copy = dict;
+    EXPECT_EQ(manager().number_of_objects(), 1U);
+    static_cast<void>(dict.iterate());
+    EXPECT_EQ(manager().number_of_objects(), 1U);
+    EXPECT_NE(manager().debug_info().find("dict"), std::string::npos);
+  }
+  EXPECT_EQ(manager().number_of_objects(), 0U);
 }
 
 TEST_P(PythonServer, RefusesAnotherKey) {
