@@ -114,6 +114,13 @@ std::optional<ProcStat> parse_proc_stat(std::string_view line) noexcept {
     }
     line.remove_prefix(std::min(end + 1, line.size()));
   }
+  for (int field = 23; field <= 28; ++field) {
+    const std::size_t end = std::min(line.find_first_of(" \n"), line.size());
+    if (field == 28 && !to_number(line.substr(0, end), stat.image)) {
+      stat.image = 0;
+    }
+    line.remove_prefix(std::min(end + 1, line.size()));
+  }
   return stat;
 }
 

@@ -30,6 +30,7 @@ struct ProcStat {
   std::uint64_t flags;       // of the main thread, the kernel's PF_ bits
   std::int64_t threads;      // threads that are not gone yet
   std::uint64_t start_time;  // in clock ticks since boot
+  std::uint64_t image;       // where its stack begins: chosen anew by each exec; 0 if not shown
 };
 
 // Reads one line of /proc/PID/stat. The command name in it may hold anything, spaces, parentheses
