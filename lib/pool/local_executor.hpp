@@ -66,6 +66,9 @@ class LocalExecutor final : public Executor {
   void tell_leader() { memory::gate_wake(board_.header().results, memory::kAll); }
 
   // --- the collector ---------------------------------------------------------------------------
+  [[nodiscard]] static std::thread start_thread(std::function<void()> body);
+  [[nodiscard]] bool wants_collector(const Task& task) const;
+  void have_collector();  // under mutex_; throws StartError
   [[nodiscard]] bool collector_needed() const;
   void call_collector_if_needed();
   void call_collector();
@@ -74,6 +77,9 @@ class LocalExecutor final : public Executor {
   bool run_one_callback();
 
   // --- workers ---------------------------------------------------------------------------------
+  void give_up() noexcept;
+  // Once no worker will be needed any more. Under mutex_.
+  void dismiss_zygote();
   void keep_calls(const PoolOptions& options);
   void keep_farewell(layout::WorkerEntry& entry);
 
@@ -156,7 +162,8 @@ class LocalExecutor final : public Executor {
   os::Fd call_reaper_ = os::eventfd();
   std::mutex joining_;
   std::thread reaper_;
-  std::thread collector_;
+  std::thread collector_;  // started when it is needed; set under mutex_
+  std::atomic<std::thread::id> collector_id_{};
 };
 
 // The CPUs for workers, in the order in which they are given out; none: any. Throws UsageError.

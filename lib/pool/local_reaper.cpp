@@ -44,6 +44,13 @@ void LocalExecutor::let_workers_go() {
     board_.header().closing.store(1);
     wake_workers();
   }
+  dismiss_zygote();
+}
+
+void LocalExecutor::dismiss_zygote() {
+  if (phase_ != Phase::open && table_.unfinished() == 0 && vacancies_.empty()) {
+    crew_.dismiss_zygote();
+  }
 }
 
 void LocalExecutor::carry_out(const std::vector<TaskTable::Sentence>& sentences) {
