@@ -363,6 +363,10 @@ EventLoop::~EventLoop() {
       (void)each->descriptor.release();  // somebody else's
     }
   }
+  drop_clients();
+}
+
+void EventLoop::drop_clients() noexcept {
   while (!parts_->clients.empty()) {
     parts_->drop(*parts_->clients.begin());
   }

@@ -74,6 +74,8 @@ class EventLoop {
 
   void run();
   void stop();
+  // Before the end: afterwards no client is left, and nothing calls the handler any more.
+  void drop_clients() noexcept;
   void post(std::function<void()> function);
 
   // Calls `function` once, at `when`. Never 0.

@@ -344,12 +344,16 @@ Reply Link::request(layout::Op op, ByteView head, ByteView tail) {
 }
 
 void Link::tell(layout::Op op, std::uint64_t object) noexcept {
+  tell(op, std::as_bytes(std::span{&object, 1}));
+}
+
+void Link::tell(layout::Op op, ByteView body) noexcept {
   if (!usable()) {
     return;
   }
   try {
     Hold hold{mutex_};
-    append(op, 0, std::as_bytes(std::span{&object, 1}), {});
+    append(op, 0, body, {});
     flush(hold);
   } catch (...) {
     // Out of memory: the server counts us as holders for as long as we live.

@@ -68,6 +68,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void send(layout::Op op, ByteView head, ByteView tail, PendingReply& pending);
   // Sends a request that is not answered. Never throws: the server may be gone.
   void tell(layout::Op op, std::uint64_t object) noexcept;
+  void tell_shutdown() noexcept { tell(layout::Op::shutdown, ByteView{}); }
   Reply await(PendingReply& pending);
   void forget(PendingReply& pending) noexcept;
 
@@ -79,6 +80,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
  private:
   friend struct LinkTable;
+  void tell(layout::Op op, ByteView body) noexcept;
   using Hold = std::unique_lock<std::mutex>;
 
   void append(layout::Op op, std::uint64_t id, ByteView head, ByteView tail);

@@ -147,7 +147,7 @@ struct BaseManager::State {
     }
     phase = Phase::ended;
     try {
-      detail::Link::to(address, authkey)->tell(layout::Op::shutdown, 0);
+      detail::Link::to(address, authkey)->tell_shutdown();
     } catch (const std::exception&) {
       // It does not answer, or is gone.
     }
@@ -159,6 +159,9 @@ struct BaseManager::State {
       }
     }
     detail::Link::forget(address);
+    if (address.kind() == Address::Kind::unix_socket) {
+      os::remove_path(address.path());  // in case it was killed
+    }
   }
 
   ManagerOptions options;

@@ -77,6 +77,7 @@ void codec<Registry>::write(Writer& out, const Registry& registry) {
         detail::write_member_code(out, method.target.code);
       }
     }
+    mp::write(out, type->standard);
     mp::write(out, type->tags);
     if (type->kind == detail::ServedType::Kind::queue) {
       mp::write(out, Queue<std::uint8_t>{type->queue.front()});
@@ -89,7 +90,7 @@ Registry codec<Registry>::read(Reader& in) {
   for (std::size_t types = in.read_count(1, 0); types != 0; --types) {
     detail::ServedType type;
     type.name = mp::read<std::string>(in);
-    type.kind = static_cast<detail::ServedType::Kind>(in.read_choice(2));
+    type.kind = static_cast<detail::ServedType::Kind>(in.read_choice(3));
     type.make = read_function<detail::MakeThunk>(in);
     type.thread_safe = in.read_choice(2) != 0;
     for (std::size_t methods = in.read_count(1, 0); methods != 0; --methods) {
@@ -101,6 +102,7 @@ Registry codec<Registry>::read(Reader& in) {
         method.target.code = detail::read_member_code(in);
       }
     }
+    type.standard = mp::read<std::string>(in);
     type.tags = mp::read<std::vector<std::uint64_t>>(in);
     if (type.kind == detail::ServedType::Kind::queue) {
       type.queue.push_back(mp::read<Queue<std::uint8_t>>(in).raw());

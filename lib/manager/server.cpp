@@ -7,6 +7,7 @@
 
 #include "mp/errors/remote_error.hpp"
 #include "mp/log.hpp"
+#include "mp/manager/raw_proxy.hpp"
 #include "mp/process/current.hpp"
 
 #include "manager/frame_buffer.hpp"
@@ -29,16 +30,37 @@ Server::Server(os::Fd listener, LoopOptions options, Registry registry, bool sta
     : registry_{std::move(registry)},
       standard_types_{standard_types},
       origin_{.process_name = current_process().name(), .pid = os::pid(), .stack = {}},
-      loop_{std::move(listener), std::move(options), *this},
-      workers_{most_workers()} {
+      workers_{most_workers()},
+      loop_{std::move(listener), std::move(options), *this} {
   for (const auto& type : registry_.types()) {
     if (type->kind == mp::detail::ServedType::Kind::queue) {
       shared_.emplace(type->name, serve_queue(*this, type->queue.front(), type->tags));
+    } else if (type->kind == mp::detail::ServedType::Kind::standard) {
+      shared_.emplace(type->name, make_named(*type));
     }
   }
 }
 
-Server::~Server() = default;
+// Threads first, since they speak to the loop; then whoever holds objects.
+Server::~Server() {
+  workers_.end();
+  loop_.drop_clients();
+  shared_.clear();
+}
+
+// As a client would make it.
+ObjectPtr Server::make_named(const mp::detail::ServedType& type) {
+  Writer frame;
+  frame.write_raw(std::uint64_t{0});
+  frame.write_raw(layout::Op::create);
+  frame.write_raw(std::uint32_t{0});
+  layout::write_text(frame, type.standard);
+  const mp::detail::Arguments args{{}, type.tags};
+  frame.write_raw(args.count());
+  frame.write_bytes(args.bytes().data(), args.bytes().size());
+  Call call{nullptr, frame.written()};
+  return make_standard(*this, call);
+}
 
 void Server::run() {
   loop_.run();

@@ -53,17 +53,17 @@ class Server final : public LoopHandler {
   void greet(Peer& peer, ByteView frame);
   void dispatch(CallPtr& call);
   void create(CallPtr& call);
+  [[nodiscard]] ObjectPtr make_named(const mp::detail::ServedType& type);
   void lend(std::uint64_t id);
 
   Registry registry_;
   bool standard_types_;
   ExceptionOrigin origin_;
-  EventLoop loop_;
   std::unordered_map<std::uint64_t, std::weak_ptr<Served>> objects_;
   std::unordered_map<std::string, ObjectPtr> shared_;  // registered objects, as long as we serve
   std::uint64_t last_id_ = 0;
-  bool ending_ = false;
-  WorkerPool workers_;  // ends first
+  WorkerPool workers_;
+  EventLoop loop_;  // what it still holds is let go of before the rest
 };
 
 // Makes an object of a standard type: `type` with the arguments of `call` behind the tags. Returns

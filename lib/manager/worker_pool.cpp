@@ -5,20 +5,27 @@
 
 namespace mp::manager {
 
-WorkerPool::~WorkerPool() {
+void WorkerPool::end() {
+  std::deque<Job> dropped;  // without the mutex
   {
     const std::lock_guard hold{mutex_};
     ending_ = true;
-    ready_.clear();
+    dropped.swap(ready_);
   }
   wake_.notify_all();
   for (std::thread& thread : threads_) {
     thread.join();
   }
+  threads_.clear();
 }
 
 void WorkerPool::submit(const std::shared_ptr<Strand>& strand, Task task) {
-  const std::lock_guard hold{mutex_};
+  std::unique_lock hold{mutex_};
+  if (ending_) {
+    hold.unlock();
+    task();
+    return;
+  }
   if (strand && strand->running) {
     strand->waiting.push_back(std::move(task));
     return;

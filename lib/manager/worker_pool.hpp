@@ -30,9 +30,12 @@ class WorkerPool {
   };
 
   explicit WorkerPool(std::size_t most) : most_{most} {}
-  ~WorkerPool();
+  ~WorkerPool() { end(); }
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
+
+  // Waits for the threads. What is submitted afterwards runs at once, in the caller's.
+  void end();
 
   void submit(const std::shared_ptr<Strand>& strand, Task task);
 

@@ -47,6 +47,7 @@
 #include "mp/manager/queue_proxy.hpp"
 #include "mp/manager/raw_proxy.hpp"
 #include "mp/manager/registry.hpp"
+#include "mp/manager/served_as.hpp"
 #include "mp/manager/sync_proxies.hpp"
 #include "mp/manager/value_proxy.hpp"
 #include "mp/process/start_method.hpp"
@@ -123,6 +124,18 @@ class MP_API BaseManager {
     type.kind = detail::ServedType::Kind::queue;
     type.queue.push_back(queue.raw());
     type.tags.push_back(detail::item_tag<T>());
+    registry().add(std::move(type));
+  }
+
+  // Has the server make an object of a standard type, which clients get by its name, as a P:
+  //     board.register_object<mp::JoinableQueueProxy<Job>>("jobs");
+  template <class P>
+  void register_object(std::string name) {
+    detail::ServedType type;
+    type.name = std::move(name);
+    type.kind = detail::ServedType::Kind::standard;
+    type.standard = detail::ServedAs<P>::kType;
+    type.tags = detail::ServedAs<P>::tags();
     registry().add(std::move(type));
   }
 

@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "mp/base/deadline.hpp"
-#include "mp/manager/containers.hpp"
+#include "mp/manager/element.hpp"
 #include "mp/manager/raw_proxy.hpp"
 #include "mp/manager/sync_proxies.hpp"
 #include "mp/queue/queue.hpp"

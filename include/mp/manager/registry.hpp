@@ -74,10 +74,15 @@ struct ServedMethod {
 };
 
 struct ServedType {
-  enum class Kind : std::uint8_t { made, queue };
+  enum class Kind : std::uint8_t {
+    made,      // each time anew
+    queue,     // one of shared memory
+    standard,  // one that the server makes when it begins
+  };
 
   std::string name = {};
   Kind kind = Kind::made;
+  std::string standard = {};  // of the last kind: what it is
   MakeThunk make = nullptr;
   bool thread_safe = false;
   std::vector<ServedMethod> methods = {};

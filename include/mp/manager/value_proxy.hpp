@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "mp/manager/containers.hpp"
+#include "mp/manager/element.hpp"
 #include "mp/manager/raw_proxy.hpp"
 
 namespace mp {
