@@ -76,12 +76,13 @@ std::shared_ptr<Link> Link::to(const Address& address, const std::string& authke
     }
   }
   auto made = std::make_shared<Link>(address, authkey);
+  std::shared_ptr<Link> broken;  // let go of without the mutex, which its end takes
   const std::lock_guard hold{table_mutex};
   std::shared_ptr<Link>& place = table.by_address[key];
   if (place && place->usable()) {
     return place;  // another thread was faster
   }
-  place = made;
+  broken = std::exchange(place, made);
   return made;
 }
 
