@@ -15,7 +15,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <iosfwd>
 #include <string_view>
 
 #include "mp/base/deadline.hpp"
@@ -55,8 +54,6 @@ class MP_API RLock {
   [[nodiscard]] bool locked() const;
 
   friend bool operator==(const RLock&, const RLock&) noexcept = default;
-  // <RLock(owner=Process-1, count=2)>
-  friend MP_API std::ostream& operator<<(std::ostream& out, const RLock& lock);
 
  private:
   friend struct detail::HandleCodec<RLock>;
