@@ -2,8 +2,8 @@
 // harness/party.hpp — a forked process with a part in a trial, and the stage it is forked from.
 //
 // Stage:  while it lives, the tester has SIGCHLD blocked (the harness takes it with sigtimedwait)
-//         and sits on one CPU, where a ptrace stop costs a sixth of what it costs across two. Parties
-//         get the signal mask and the CPUs back that the tester had.
+//         and sits on one CPU, where a ptrace stop costs a sixth of what it costs across two.
+//         Parties get the signal mask and the CPUs back that the tester had.
 // Owns:   a Party is killed and reaped by its destructor at the latest, and killed when its parent
 //         ends, as is every test::Child below it: a director that throws leaves nobody behind.
 #pragma once
