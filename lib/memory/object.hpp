@@ -34,7 +34,7 @@ enum class ObjectType : std::uint32_t {
   buffer = 10,
   pipe_end = 11,
   test = 15,
-  kCount = 16,
+  kCount = 16,  // NOLINT(readability-identifier-naming): a number, no type
 };
 
 // What the floors above tell this one about their objects. Null where there is nothing to do.

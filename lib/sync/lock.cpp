@@ -12,9 +12,7 @@
 
 namespace mp {
 
-using sync::Released;
 using sync::Releaser;
-using sync::Taken;
 
 Lock::Lock(on_owner_death policy)
     : ref_{sync::make_lock_object(policy == on_owner_death::release ? layout::kLockTakesOver : 0)} {
