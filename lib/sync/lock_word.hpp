@@ -17,8 +17,8 @@
 //       killed, or timed out, takes no wake-up away from those behind it.
 //   L3  Whoever has been asleep here, or is about to wake another, has a pending wake-up armed
 //       (memory::ArmedWake): if it is killed, the kernel wakes the tree instead.
-//   L4  A lock is abandoned only when its owner's *process* is dead. A thread that ended while its
-//       process lives still owns what it held.
+//   L4  A lock is abandoned only when its owner's *process* is dead, or has run its last
+//       instruction. A thread that ended while its process lives still owns what it held.
 //   L5  `waking` is a hint. Who comes back from a sleep, for whatever reason, takes it down when it
 //       next changes the word; taken down in vain it costs a wake-up too many. Left up by the dead
 //       it is taken down by those whom L3 wakes; where nobody slept at that time, by those who fall
