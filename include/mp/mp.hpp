@@ -7,6 +7,7 @@
 #include "mp/connection.hpp"
 #include "mp/errors.hpp"
 #include "mp/log.hpp"
+#include "mp/manager.hpp"
 #include "mp/pool.hpp"
 #include "mp/process.hpp"
 #include "mp/queue.hpp"

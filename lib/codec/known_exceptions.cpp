@@ -25,31 +25,11 @@
 #include "mp/codec/types/vector.hpp"
 #include "mp/errors/error.hpp"
 
+#include "codec/arrived.hpp"
+
 namespace mp::codec_detail {
 
 namespace {
-
-// An E from another process, with the text it had there: constructors of the standard exceptions
-// add to theirs, so the text could not be given to them again.
-template <class E>
-class ArrivedKnown final : public E, public RemoteInfo {
- public:
-  template <class... Args>
-  ArrivedKnown(const std::string& text, RemoteInfo info, Args&&... args)
-      : E(std::forward<Args>(args)...),
-        RemoteInfo{std::move(info)},
-        text_{std::make_shared<const std::string>(text)} {}
-  const char* what() const noexcept override { return text_->c_str(); }
-
- private:
-  std::shared_ptr<const std::string> text_;
-};
-
-template <class E, class... Args>
-std::exception_ptr arrive(const std::string& text, RemoteInfo info, Args&&... args) {
-  return std::make_exception_ptr(
-      ArrivedKnown<E>{text, std::move(info), std::forward<Args>(args)...});
-}
 
 // Saves and loads the parts of an E beside its text. Most have none.
 template <class E>
@@ -227,7 +207,7 @@ const auto known_list =
     list<TaskTimeout, TimeoutError, Cancelled, Empty, Full, EOFError, PoolClosed, QueueClosed,
          ClosedError, DecodeError, TypeMismatch, BufferTooShort, FrameTooLarge, AuthenticationError,
          OwnerDied, NotOwner, OverRelease, BrokenBarrier, SegmentBroken, SyncError, StartError,
-         WorkerDied, PoisonTask, WrongProcess, ProcessError, RemoteError, OsError, Error,
+         WorkerDied, PoisonTask, MemoryExceeded, WrongProcess, ProcessError, RemoteError, OsError, Error,
          OutOfMemory, UsageError, std::filesystem::filesystem_error, std::ios_base::failure,
          std::system_error, std::future_error, std::regex_error, std::domain_error,
          std::invalid_argument, std::length_error, std::out_of_range, std::logic_error,

@@ -7,6 +7,7 @@
 
 #include "mp/errors/error.hpp"
 
+#include "connection/dial.hpp"
 #include "connection/endpoints.hpp"
 #include "connection/handshake_link.hpp"
 #include "connection/socket_channel.hpp"
@@ -63,14 +64,23 @@ void authenticate(int socket, const ClientOptions& options) {
 
 }  // namespace
 
-Connection Client(const Address& address, const ClientOptions& options) {
+namespace connection {
+
+os::Fd dial(const Address& address, const ClientOptions& options) {
   os::Fd socket = connect(address, Deadline{options.connect_timeout});
   os::set_no_delay(socket.get());
   if (options.authkey) {
     authenticate(socket.get(), options);
   }
-  return Connection{
-      std::make_shared<connection::SocketChannel>(std::move(socket), options.max_frame)};
+  return socket;
+}
+
+}  // namespace connection
+
+Connection Client(const Address& address, const ClientOptions& options) {
+  return Connection{std::make_shared<connection::SocketChannel>(connection::dial(address, options),
+                                                                options.max_frame),
+                    options.codec};
 }
 
 }  // namespace mp

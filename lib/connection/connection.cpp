@@ -2,6 +2,7 @@
 #include "mp/connection/connection.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "mp/base/contract.hpp"
@@ -28,13 +29,18 @@ detail::Channel& checked(const std::shared_ptr<detail::Channel>& channel) {
 }  // namespace
 
 Connection::Connection() noexcept = default;
-Connection::Connection(std::shared_ptr<detail::Channel> channel) noexcept
-    : channel_{std::move(channel)} {}
+Connection::Connection(std::shared_ptr<detail::Channel> channel, Codec codec) noexcept
+    : channel_{std::move(channel)}, codec_{codec} {}
 Connection::Connection(const Connection&) noexcept = default;
 Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(const Connection&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() = default;
+
+void detail::throw_not_picklable(std::string_view type) {
+  throw UsageError{"Python has no value for a " + std::string{type} +
+                   ": specialise mp::pickle::Convert for it"};
+}
 
 bool Connection::send_parcel(detail::Outgoing& parcel, Deadline until) const {
   return checked(channel_).send(parcel, until);
@@ -164,13 +170,13 @@ PeerCredentials Connection::peer_credentials() const {
   return {.pid = peer.pid, .user = peer.user, .group = peer.group};
 }
 
-Connection Connection::from_socket(int fd) {
+Connection Connection::from_socket(int fd, Codec codec) {
   os::Fd owned{fd};
   if (os::family_of(fd) == os::Family::none) {
     throw DecodeError{"the descriptor that came in place of a Connection is no socket"};
   }
-  return Connection{
-      std::make_shared<connection::SocketChannel>(std::move(owned), kDefaultMaxFrame)};
+  return Connection{std::make_shared<connection::SocketChannel>(std::move(owned), kDefaultMaxFrame),
+                    codec};
 }
 
 int Connection::socket() const {

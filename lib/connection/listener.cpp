@@ -51,19 +51,6 @@ struct Pending {
   Deadline until;
 };
 
-Address random_address() {
-  std::array<unsigned char, 16> random{};
-  if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) {
-    throw Error{make_error_code(std::errc::io_error), "no random bytes for a name can be had"};
-  }
-  std::string name = "mp-listener-";
-  for (const unsigned byte : random) {
-    name += "0123456789abcdef"[byte / 16];
-    name += "0123456789abcdef"[byte % 16];
-  }
-  return abstract_socket(name);
-}
-
 void log_dropped(const Address& peer, std::string_view why) {
   Logger& logger = get_logger();
   if (logger.is_enabled_for(LogLevel::info)) {
@@ -73,9 +60,25 @@ void log_dropped(const Address& peer, std::string_view why) {
   }
 }
 
-// Listens at the first endpoint that will have it.
-os::Fd listen(const Address& address, int backlog) {
-  const std::vector<os::SocketAddress> endpoints = connection::endpoints_of(address);
+}  // namespace
+
+namespace connection {
+
+Address random_address(std::string_view prefix) {
+  std::array<unsigned char, 16> random{};
+  if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) {
+    throw Error{make_error_code(std::errc::io_error), "no random bytes for a name can be had"};
+  }
+  std::string name{prefix};
+  for (const unsigned byte : random) {
+    name += "0123456789abcdef"[byte / 16];
+    name += "0123456789abcdef"[byte % 16];
+  }
+  return abstract_socket(name);
+}
+
+os::Fd listen_on(const Address& address, int backlog) {
+  const std::vector<os::SocketAddress> endpoints = endpoints_of(address);
   for (std::size_t i = 0;; ++i) {
     try {
       return os::listen_at(endpoints.at(i), backlog);
@@ -87,12 +90,12 @@ os::Fd listen(const Address& address, int backlog) {
   }
 }
 
-}  // namespace
+}  // namespace connection
 
 struct Listener::State {
   State(Address wanted, ListenerOptions given)
       : options{std::move(given)},
-        socket{listen(wanted, options.backlog)},
+        socket{connection::listen_on(wanted, options.backlog)},
         fd{socket.get()},
         wake{os::eventfd()},
         address{std::move(wanted)},
@@ -154,7 +157,8 @@ bool Listener::State::is_welcome(int peer, const Address& from) const {
 }
 
 Connection Listener::State::finish(os::Fd peer, const Address& from) {
-  Connection made{std::make_shared<connection::SocketChannel>(std::move(peer), options.max_frame)};
+  Connection made{std::make_shared<connection::SocketChannel>(std::move(peer), options.max_frame),
+                  options.codec};
   const std::lock_guard hold{mutex};
   last = from;
   return made;
@@ -308,7 +312,7 @@ void Listener::State::close() noexcept {
 
 Listener::Listener(Address address, ListenerOptions options) {
   if (address.kind() == Address::Kind::none) {
-    address = random_address();
+    address = connection::random_address("mp-listener-");
     options.same_user = true;
   }
   state_ = std::make_shared<State>(std::move(address), std::move(options));

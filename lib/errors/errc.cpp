@@ -61,6 +61,8 @@ class Category final : public std::error_category {
         return "the task was cancelled";
       case Errc::poison_task:
         return "the task kills its workers";
+      case Errc::memory_exceeded:
+        return "the task exceeded the memory of a worker";
     }
     return "unknown error " + std::to_string(value);
   }

@@ -74,6 +74,8 @@ TypeMismatch::TypeMismatch(std::string_view expected, std::string_view received,
                  "expected a message of type " + std::string{expected} + " but received one of " +
                      std::string{received},
                  std::move(message)} {}
+TypeMismatch::TypeMismatch(const TypeMismatch& error, Bytes message)
+    : CodecError{Errc::type_mismatch, error.what(), std::move(message)} {}
 TypeMismatch::~TypeMismatch() = default;
 
 BufferTooShort::BufferTooShort(Bytes message)
@@ -111,6 +113,10 @@ std::string sentence_of(int pid, int exitcode, const DeathReport& report) {
   if (report.out_of_memory) {
     text += " (the kernel has killed for lack of memory)";
   }
+  if (report.resident > report.memory_cap) {
+    text += " for having " + std::to_string(report.resident) + " bytes resident of " +
+            std::to_string(report.memory_cap);
+  }
   if (report.attempts > 1) {
     text += ", attempt " + std::to_string(report.attempts);
   }
@@ -138,6 +144,10 @@ WorkerDied::~WorkerDied() = default;
 PoisonTask::PoisonTask(int pid, int exitcode, DeathReport report)
     : WorkerDied{Errc::poison_task, pid, exitcode, std::move(report), {}} {}
 PoisonTask::~PoisonTask() = default;
+
+MemoryExceeded::MemoryExceeded(int pid, int exitcode, DeathReport report)
+    : WorkerDied{Errc::memory_exceeded, pid, exitcode, std::move(report), {}} {}
+MemoryExceeded::~MemoryExceeded() = default;
 
 namespace detail {
 

@@ -39,6 +39,7 @@ constexpr std::uint64_t kDefaultCapacity = std::uint64_t{1} << 40;
 #endif
 
 std::atomic<Arena*> the_arena{nullptr};
+bool has_left = false;  // set in a process of one thread
 ForkMutex creation{60};
 
 std::uint64_t round_up(std::uint64_t n, std::uint64_t step) {
@@ -85,6 +86,9 @@ Arena* Arena::create() {
   const std::lock_guard hold{creation};
   if (Arena* arena = existing()) {
     return arena;
+  }
+  if (has_left) {
+    throw WrongProcess{"an isolated child has no shared memory: nothing shared can be used in it"};
   }
   os::Fd fd = os::memfd_create("mp-arena");
   if (fd.get() < kNoStandardStream) {
@@ -140,6 +144,14 @@ Arena& Arena::attach(int inherited) {
   arena.fd_ = fd.release();
   the_arena.store(&arena, std::memory_order_release);
   return arena;
+}
+
+void Arena::leave() noexcept {
+  has_left = true;
+  if (Arena* arena = the_arena.exchange(nullptr)) {
+    os::unmap(arena->base_, arena->capacity_);
+    os::Fd{arena->fd_}.reset();
+  }
 }
 
 // Maps `capacity` bytes, or half as often as the kernel refuses.

@@ -3,7 +3,8 @@
 //
 // A memfd under a long sparse mapping. The file is kept short and grown under the mapping; pages
 // exist once they were committed. It is sealed against shrinking, left out of core dumps, mapped
-// once per process and never unmapped, so addresses in it stay good for the life of the process.
+// once per process and never unmapped, so addresses in it stay good for the life of the process;
+// only an isolated child leaves it, before it runs anything.
 //
 // Threads:   everything here may be called from any thread.
 // Processes: fork inherits the mapping; a spawned process attaches to the descriptor that its
@@ -27,6 +28,9 @@ class Arena {
   // Attaches to the arena behind `fd` (duplicated), as a spawned child does before main. Throws
   // UsageError when this process has an arena already, DecodeError when the file is no arena.
   static Arena& attach(int fd);
+  // Unmaps the arena, if there is one, and makes sure that this process gets none: get() throws
+  // WrongProcess from here on. For a forked child that must not touch what its tree shares.
+  static void leave() noexcept;
 
   [[nodiscard]] layout::ArenaHeader& header() const noexcept { return *at<layout::ArenaHeader>(0); }
   [[nodiscard]] int fd() const noexcept { return fd_; }

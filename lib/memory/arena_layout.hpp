@@ -81,6 +81,7 @@ struct alignas(128) ProcessEntry {
   Word exit_code;     // kExitKnown | generation << 8 | code, written by the process itself at its end
   Word64 start_time;  // clock ticks since boot, 0 until known
   char name[64];      // for people; may be torn
+  Word64 image;       // generation << 44 | os::ProcStat::image / 16, low bits; 0 until known
 };
 inline constexpr std::uint32_t kExitKnown = 1u << 31;
 static_assert(sizeof(ProcessEntry) == 128);

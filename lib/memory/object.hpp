@@ -33,6 +33,7 @@ enum class ObjectType : std::uint32_t {
   pool = 9,
   buffer = 10,
   pipe_end = 11,
+  fork_lanes = 12,
   test = 15,
   kCount = 16,  // NOLINT(readability-identifier-naming): a number, no type
 };

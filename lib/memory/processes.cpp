@@ -8,6 +8,7 @@
 #include "memory/processes.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 
@@ -91,10 +92,34 @@ ProcessId claim(ProcessState state, int pid, std::uint64_t start_time) {
     generation = generation == 0 ? 1 : generation;
     if (entry.word.compare_exchange_strong(word, make_word(state, generation, pid, start_time))) {
       entry.start_time.store(start_time, std::memory_order_relaxed);
+      entry.name[0] = '\0';
       return make_process_id(index, generation);
     }
   }
   throw OutOfMemory{"a tree cannot have more than 4096 processes at once"};
+}
+
+// What an exec changes, as it stands in the entry of who has `generation` there.
+constexpr std::uint64_t image_word(std::uint32_t generation, std::uint64_t image) {
+  constexpr unsigned kBits = 44;  // of an address in user space, which is aligned to 16
+  return image == 0 ? 0
+                    : std::uint64_t{generation} << kBits |
+                          (image / 16 & ((std::uint64_t{1} << kBits) - 1));
+}
+
+void note_image(ProcessId me, const os::ProcStat& stat) noexcept {
+  entry_of(me).image.store(image_word(process_generation(me), stat.image),
+                           std::memory_order_relaxed);
+}
+
+// Whether the process named by the word runs another program now. Not known of one that has not
+// noted its image, or does not show it.
+bool is_replaced(const ProcessEntry& entry, std::uint64_t word) noexcept {
+  const std::uint64_t noted = entry.image.load(std::memory_order_relaxed);
+  const auto stat = os::proc_stat(pid_in(word));
+  const std::uint64_t now = stat ? image_word(generation_of(word), stat->image) : 0;
+  constexpr std::uint64_t kGeneration = ~image_word(0, ~std::uint64_t{0});
+  return now != 0 && noted != now && (noted & kGeneration) == (now & kGeneration);
 }
 
 // Whether the process named by the word will never run again. The word has but the low bits of its
@@ -105,7 +130,7 @@ bool is_gone(const ProcessEntry& entry, std::uint64_t word) noexcept {
   }
   const std::uint64_t noted = entry.start_time.load(std::memory_order_relaxed);
   if ((noted & kStartMask) == start_in(word)) {
-    return os::is_zombie_or_gone(pid_in(word), noted);
+    return os::is_zombie_or_gone(pid_in(word), noted) || is_replaced(entry, word);
   }
   return os::is_zombie_or_gone(pid_in(word), 0) ||
          (os::start_time(pid_in(word)) & kStartMask) != start_in(word);
@@ -130,7 +155,11 @@ ProcessId enter() {
   ProcessId me = self.load(std::memory_order_relaxed);
   if (me == 0) {
     const int pid = os::pid();
-    me = claim(ProcessState::alive, pid, os::start_time(pid));
+    const auto stat = os::proc_stat(pid);
+    me = claim(ProcessState::alive, pid, stat ? stat->start_time : 0);
+    if (stat) {
+      note_image(me, *stat);
+    }
     self.store(me, std::memory_order_release);
   }
   return me;
@@ -172,8 +201,12 @@ void note_start_time() noexcept {
   if (start_in(word) != 0) {
     return;
   }
-  const std::uint64_t start_time = os::start_time(os::pid());
+  const auto stat = os::proc_stat(os::pid());
+  const std::uint64_t start_time = stat ? stat->start_time : 0;
   entry.start_time.store(start_time, std::memory_order_relaxed);
+  if (stat) {
+    note_image(me, *stat);
+  }
   while (generation_of(word) == process_generation(me) && start_in(word) == 0) {
     if (entry.word.compare_exchange_weak(
             word, make_word(state_of(word), generation_of(word), pid_in(word), start_time))) {
@@ -243,6 +276,14 @@ void set_process_name(ProcessId process, std::string_view name) noexcept {
   const std::size_t size = std::min(name.size(), sizeof entry.name - 1);
   std::memcpy(entry.name, name.data(), size);
   entry.name[size] = '\0';
+}
+
+std::string process_name(ProcessId process) {
+  const ProcessEntry& entry = entry_of(process);
+  std::array<char, sizeof entry.name> copy{};
+  std::memcpy(copy.data(), entry.name, copy.size() - 1);
+  const std::uint64_t word = entry.word.load(std::memory_order_acquire);
+  return generation_of(word) == process_generation(process) ? copy.data() : "";
 }
 
 void bury(ProcessId process) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "memory/arena_layout.hpp"
@@ -46,6 +47,8 @@ void set_exit_code(int code) noexcept;
 [[nodiscard]] int pid_of(ProcessId process) noexcept;
 
 void set_process_name(ProcessId process, std::string_view name) noexcept;
+// The name it was given, at most 63 bytes of it; "" if none or if the process is buried.
+[[nodiscard]] std::string process_name(ProcessId process);
 
 // Tells the tree that `process` is dead (the caller has proof): marks it, sweeps what it left
 // behind, frees its entry and wakes every sleeper of the tree. Safe to call twice, from several

@@ -246,6 +246,20 @@ void acknowledge_quickly(int socket) noexcept {
              [&] { return ::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on); });
 }
 
+void set_lease(int socket, std::chrono::seconds lease) noexcept {
+  const auto set = [socket](int level, int option, int value) {
+    (void)call(Sys::setsockopt,
+               [&] { return ::setsockopt(socket, level, option, &value, sizeof value); });
+  };
+  // An idle peer is asked after a third of the time, and twice more.
+  const int third = std::max(1, static_cast<int>(lease.count() / 3));
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, third);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, third);
+  set(IPPROTO_TCP, TCP_KEEPCNT, 2);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(lease.count() * 1000));
+}
+
 void remove_path(const std::string& path) noexcept {
   (void)call(Sys::unlink, [&] { return ::unlink(path.c_str()); });
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -60,6 +61,10 @@ struct AddressParts {
 // that are not TCP's.
 void set_no_delay(int socket) noexcept;
 void acknowledge_quickly(int socket) noexcept;
+
+// Has the kernel give a TCP connection up, with ETIMEDOUT, when its peer's machine has not answered
+// for that long.
+void set_lease(int socket, std::chrono::seconds lease) noexcept;
 
 // Removes a socket's path.
 void remove_path(const std::string& path) noexcept;

@@ -54,6 +54,14 @@ __rlimit_resource number_of(Limit which) noexcept {
 
 static_assert(RLIM_INFINITY == kUnlimited);
 
+// Files of the kernel's have no size.
+std::string text_of(const std::string& path) {
+  const File file = File::open_to_read(path);
+  std::string text(4096, '\0');
+  text.resize(file.read_at(0, std::as_writable_bytes(std::span{text})));
+  return text;
+}
+
 }  // namespace
 
 std::vector<int> affinity() {
@@ -93,6 +101,16 @@ void set_affinity(std::span<const int> cpus) {
   check(call(Sys::sched_setaffinity, [&] { return ::sched_setaffinity(0, bytes, set.get()); }));
 }
 
+int core_of(int cpu) noexcept {
+  try {
+    // "0,4" or "0-1": the first is the lowest.
+    return std::stoi(text_of("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                             "/topology/thread_siblings_list"));
+  } catch (const std::exception&) {
+    return cpu;
+  }
+}
+
 LimitValue limit(Limit which) {
   rlimit now{};
   check(call(Sys::getrlimit, [&] { return ::getrlimit(number_of(which), &now); }));
@@ -106,13 +124,6 @@ void set_limit(Limit which, LimitValue value) {
 
 std::uint64_t memory_kills() noexcept {
   try {
-    const auto text_of = [](const std::string& path) {
-      // Files of the kernel's have no size.
-      const File file = File::open_to_read(path);
-      std::string text(4096, '\0');
-      text.resize(file.read_at(0, std::as_writable_bytes(std::span{text})));
-      return text;
-    };
     const std::string groups = text_of("/proc/self/cgroup");
     const std::size_t unified = groups.find("0::");
     if (unified == std::string::npos) {

@@ -15,6 +15,8 @@ namespace mp::os {
 // The CPUs the calling thread may run on, in ascending order.
 [[nodiscard]] std::vector<int> affinity();
 void set_affinity(std::span<const int> cpus);
+// The lowest of the CPUs that are threads of the same core as this one; itself if that is unknown.
+[[nodiscard]] int core_of(int cpu) noexcept;
 
 enum class Limit : std::uint8_t {
   address_space,

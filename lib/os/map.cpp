@@ -32,6 +32,12 @@ Outcome<void*> map_shared(int fd, std::size_t size, void* hint) noexcept {
   });
 }
 
+Outcome<void*> map_for_reading(int fd, std::uint64_t offset, std::size_t size) noexcept {
+  return call(Sys::mmap, [&] {
+    return ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(offset));
+  });
+}
+
 Outcome<void*> reserve(std::size_t size) noexcept {
   return call(Sys::mmap, [&] {
     return ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

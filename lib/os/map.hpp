@@ -21,6 +21,10 @@ namespace mp::os {
 // memory; `size` may be far longer than the file. `hint` is where, if that is free.
 [[nodiscard]] Outcome<void*> map_shared(int fd, std::size_t size, void* hint = nullptr) noexcept;
 
+// Maps `size` bytes of the file from `offset`, a multiple of the page size, for reading alone.
+[[nodiscard]] Outcome<void*> map_for_reading(int fd, std::uint64_t offset,
+                                             std::size_t size) noexcept;
+
 // Takes address space that nothing can be read from or written to.
 [[nodiscard]] Outcome<void*> reserve(std::size_t size) noexcept;
 

@@ -26,11 +26,10 @@ namespace mp::os {
 
 namespace {
 
-// "/proc/PID/stat", without allocating.
-std::array<char, 32> stat_path(int pid) noexcept {
+// "/proc/PID/stat" and the like, without allocating.
+std::array<char, 32> path_of(int pid, std::string_view rest) noexcept {
   std::array<char, 32> path{"/proc/"};
   char* end = std::to_chars(path.data() + 6, path.data() + 20, pid).ptr;
-  const std::string_view rest{"/stat"};
   *std::copy(rest.begin(), rest.end(), end) = '\0';
   return path;
 }
@@ -115,6 +114,13 @@ std::optional<ProcStat> parse_proc_stat(std::string_view line) noexcept {
     }
     line.remove_prefix(std::min(end + 1, line.size()));
   }
+  for (int field = 23; field <= 28; ++field) {
+    const std::size_t end = std::min(line.find_first_of(" \n"), line.size());
+    if (field == 28 && !to_number(line.substr(0, end), stat.image)) {
+      stat.image = 0;
+    }
+    line.remove_prefix(std::min(end + 1, line.size()));
+  }
   return stat;
 }
 
@@ -123,11 +129,32 @@ std::optional<ProcStat> proc_stat(int pid) noexcept {
     return std::nullopt;
   }
   std::array<char, 1024> line;  // NOLINT: filled by the read; a line has some 350 bytes
-  const ssize_t size = read_whole(stat_path(pid).data(), line.data(), line.size());
+  const ssize_t size = read_whole(path_of(pid, "/stat").data(), line.data(), line.size());
   if (size <= 0) {
     return std::nullopt;
   }
   return parse_proc_stat({line.data(), static_cast<std::size_t>(size)});
+}
+
+std::uint64_t resident_bytes(int pid) noexcept {
+  std::array<char, 256> line;  // NOLINT: filled by the read
+  const ssize_t size =
+      pid <= 0 ? -1 : read_whole(path_of(pid, "/statm").data(), line.data(), line.size());
+  if (size <= 0) {
+    return 0;
+  }
+  // In pages: all, resident, of those shared, ...
+  std::string_view rest{line.data(), static_cast<std::size_t>(size)};
+  std::array<std::uint64_t, 3> pages{};
+  for (std::uint64_t& field : pages) {
+    const std::size_t end = std::min(rest.find_first_of(" \n"), rest.size());
+    if (!to_number(rest.substr(0, end), field)) {
+      return 0;
+    }
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return pages[1] > pages[2] ? (pages[1] - pages[2]) * page : 0;
 }
 
 std::uint64_t start_time(int pid) noexcept {

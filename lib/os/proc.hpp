@@ -30,6 +30,7 @@ struct ProcStat {
   std::uint64_t flags;       // of the main thread, the kernel's PF_ bits
   std::int64_t threads;      // threads that are not gone yet
   std::uint64_t start_time;  // in clock ticks since boot
+  std::uint64_t image;       // where its stack begins: chosen anew by each exec; 0 if not shown
 };
 
 // Reads one line of /proc/PID/stat. The command name in it may hold anything, spaces, parentheses
@@ -50,6 +51,10 @@ struct ProcStat {
 // though the kernel may still be taking it apart: its only thread is on its way out. True some
 // hundred microseconds before is_zombie_or_gone.
 [[nodiscard]] bool is_ending(int pid, std::uint64_t start_time) noexcept;
+
+// How many bytes of memory of its own process `pid` has resident: not those of files and of shared
+// mappings. 0 if that cannot be seen.
+[[nodiscard]] std::uint64_t resident_bytes(int pid) noexcept;
 
 // How many CPUs this process may use.
 [[nodiscard]] int cpu_count();

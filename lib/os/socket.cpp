@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -165,6 +166,25 @@ Received receive(int socket, MutableByteView buffer, std::size_t max_fds, Deadli
     }
   }
   return received;
+}
+
+std::size_t await_bytes(int socket, MutableByteView buffer) {
+  for (;;) {
+    const auto got =
+        call(Sys::recvmsg, [&] { return ::recv(socket, buffer.data(), buffer.size(), 0); });
+    if (got.error != EAGAIN) {
+      return static_cast<std::size_t>(check(got));
+    }
+    (void)wait_readable(socket, Deadline::never());
+  }
+}
+
+void set_blocking(int socket, bool on) {
+  const int flags = check(call(Sys::fcntl, [&] { return ::fcntl(socket, F_GETFL); }));
+  const int wanted = on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+  if (wanted != flags) {
+    check(call(Sys::fcntl, [&] { return ::fcntl(socket, F_SETFL, wanted); }));
+  }
 }
 
 Received receive_all(int socket, MutableByteView buffer, std::size_t max_fds, Deadline until) {

@@ -60,6 +60,12 @@ bool receive_some(int socket, MutableByteView buffer, std::size_t max_fds, Recei
 [[nodiscard]] Received receive(int socket, MutableByteView buffer, std::size_t max_fds = 0,
                                Deadline until = Deadline::never());
 
+// Waits for bytes of a stream and receives what there is, once; 0 is the end. One call of the
+// kernel if the socket is a blocking one.
+[[nodiscard]] std::size_t await_bytes(int socket, MutableByteView buffer);
+// Whether calls without MSG_DONTWAIT wait.
+void set_blocking(int socket, bool on);
+
 // Receives from a stream until the buffer is full, or the end (`size` is less then).
 [[nodiscard]] Received receive_all(int socket, MutableByteView buffer, std::size_t max_fds = 0,
                                    Deadline until = Deadline::never());

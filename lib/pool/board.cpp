@@ -44,8 +44,10 @@ void destroy(std::byte* object) {
   }
   for (std::uint32_t i = 0; i < header->workers; ++i) {
     memory::free_message(workers[i].failure.load());
+    memory::free_message(workers[i].farewell.load());
   }
   memory::free_message(header->initializer.load());
+  memory::free_message(header->last_call.load());
 }
 
 [[maybe_unused]] const bool registered =

@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "mp/base/contract.hpp"
 #include "mp/pool/this_task.hpp"
 
 #include "memory/gate.hpp"
@@ -51,6 +52,18 @@ StopWatch& stop_watch() {
   return *watch;
 }
 
+// What task_seed() is made from, by the thread that runs the task.
+thread_local std::uint64_t stream_at_work = 0;
+thread_local const layout::Word* item_at_work = nullptr;
+
+// The finalizer of SplitMix64, which the streams step through.
+constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15;
+constexpr std::uint64_t mix(std::uint64_t x) noexcept {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
 bool source_is_given = false;  // in this task; guarded by the watch's mutex
 
 }  // namespace
@@ -73,7 +86,29 @@ void task_ends() noexcept {
   }
 }
 
+std::uint64_t stream_of(std::uint64_t seed, std::uint64_t call, std::uint64_t first_item) noexcept {
+  return mix(mix(seed + kStep) ^ call) + kStep * first_item;
+}
+
+StreamAtWork::StreamAtWork(std::uint64_t stream, const layout::Word& item) noexcept {
+  stream_at_work = stream;
+  item_at_work = &item;
+}
+StreamAtWork::~StreamAtWork() {
+  item_at_work = nullptr;
+}
+
 }  // namespace mp::pool
+
+namespace mp {
+
+std::uint64_t task_seed() {
+  MP_EXPECTS(pool::item_at_work != nullptr, "task_seed() is for the thread that runs a task");
+  const std::uint32_t item = pool::item_at_work->load(std::memory_order_relaxed);
+  return pool::mix(pool::stream_at_work + pool::kStep * (item == 0 ? 1 : std::uint64_t{item}));
+}
+
+}  // namespace mp
 
 namespace mp::this_task {
 

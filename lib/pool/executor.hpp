@@ -13,6 +13,7 @@
 
 #include "mp/base/deadline.hpp"
 #include "mp/memory/object_ref.hpp"
+#include "mp/pool/insights.hpp"
 #include "mp/pool/options.hpp"
 #include "mp/pool/raw_result.hpp"
 #include "mp/process/raw_call.hpp"
@@ -24,9 +25,10 @@ struct Task {
   std::vector<std::uint64_t> objects;  // shared objects that the call refers to
   std::shared_ptr<RawResult> result;
   TaskRules rules;
-  std::uint32_t items = 0;       // of a call of many: how many
-  std::uint64_t first_item = 0;  // and the number of the first in the whole map
+  std::uint32_t items = 0;                       // of a call of many: how many
+  std::uint64_t first_item = 0;                  // and the number of the first in the whole map
   std::vector<mp::detail::ObjectRef> held = {};  // what keeps `objects` alive until they are
+  std::uint64_t stream = 0;                      // what task_seed() is made from
 };
 
 class Executor {
@@ -42,6 +44,13 @@ class Executor {
   virtual bool cancel(RawResult& result) = 0;
   // How many tasks may run at once.
   [[nodiscard]] virtual int width() const = 0;
+  // What the workers did with their time; empty where that is not counted.
+  [[nodiscard]] virtual PoolInsights insights() const { return {}; }
+
+  // Changes that. Throws UsageError, PoolClosed.
+  virtual void resize(int processes) = 0;
+  // The outcomes of the last calls of workers that have ended.
+  [[nodiscard]] virtual std::vector<std::shared_ptr<RawResult>> farewells() const = 0;
 
   // No more tasks; those taken are finished.
   virtual void close() = 0;

@@ -53,6 +53,9 @@ void ImapWindow::fill() {
     }
     if (task.known != nullptr) {
       ++flying_;
+      if (task.progress != nullptr) {
+        task.progress->advance(1);
+      }
       if (order_ == Order::kept) {
         in_order_.push_back(std::move(task.known));
       } else {
@@ -80,6 +83,7 @@ void ImapWindow::fill() {
 }
 
 std::shared_ptr<RawResult> ImapWindow::next(Deadline until) {
+  tick_progress();
   if (flying_ == 0) {
     if (range_error_) {
       std::rethrow_exception(std::exchange(range_error_, nullptr));

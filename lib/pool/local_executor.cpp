@@ -18,10 +18,12 @@
 #include <algorithm>
 #include <exception>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "mp/base/contract.hpp"
 #include "mp/errors/error.hpp"
+#include "mp/log.hpp"
 #include "mp/process/current.hpp"
 
 #include "os/parent_death.hpp"
@@ -36,24 +38,89 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint32_t kSlots = 256;
+// So many workers are forked by the thread that makes the pool, at once; those behind them by the
+// zygote, since each fork inherits what was opened for the ones before it.
+constexpr std::uint32_t kForkedHere = 8;
 // A worker that was asked to end (SIGTERM) and did not is killed after this.
 constexpr auto kGrace = 1s;
+
+// How many places the board has, so that the pool can become larger.
+std::uint32_t places_for(std::uint32_t workers, int standbys) {
+  return std::min(std::max(16u, 4 * workers), layout::kMaxWorkers - static_cast<std::uint32_t>(standbys)) +
+         static_cast<std::uint32_t>(standbys);
+}
 
 }  // namespace
 
 LocalExecutor::LocalExecutor(const PoolOptions& options, std::uint32_t workers, StartMethod method)
-    : board_{Board::create(workers, kSlots)}, table_{board_}, crew_{board_, method} {
+    : board_{Board::create(places_for(workers, options.standby), kSlots)},
+      table_{board_},
+      crew_{board_, method},
+      max_active_{options.max_tasks_active},
+      width_{workers},
+      standbys_{static_cast<std::uint32_t>(options.standby)},
+      cpus_{cpus_to_pin(options.pin)},
+      memory_{options.memory},
+      tasks_seen_(board_.worker_count()) {
+  table_.set_width(workers);
   board_.header().tasks_limit = static_cast<std::uint32_t>(options.maxtasksperchild);
-  if (options.initializer) {
-    set_initializer(options.initializer);
+  keep_calls(options);
+  try {
+    for (std::uint32_t index = 0; index < workers + standbys_; ++index) {
+      if (index == kForkedHere) {
+        crew_.settle();
+      }
+      assign(index);
+      crew_.enter(index, crew_.start(index));
+    }
+    crew_.settle();
+    reaper_ = start_thread([this] { reap(); });
+  } catch (...) {
+    give_up();
+    throw;
   }
-  for (std::uint32_t index = 0; index < workers; ++index) {
-    crew_.enter(index, crew_.start(index));
+}
+
+// Ends the workers of a pool that could not be made.
+void LocalExecutor::give_up() noexcept {
+  board_.header().closing.store(2);
+  wake_workers();
+  for (std::uint32_t i = 0; i < crew_.size(); ++i) {
+    if (const auto worker = crew_.worker(i)) {
+      try {
+        worker->signal(os::kSigKill);
+        worker->wait(Deadline::never());
+        crew_.remove(i);
+      } catch (const std::exception& error) {
+        get_logger().error(std::string{"a worker could not be ended: "} + error.what());
+      }
+    }
   }
+}
+
+// Starts a thread of the pool's own. Throws StartError.
+std::thread LocalExecutor::start_thread(std::function<void()> body) {
   const os::SignalBlock block;  // signals are for the user's threads
-  const os::InternalThreads starting{2};
-  reaper_ = std::thread{[this] { reap(); }};
-  collector_ = std::thread{[this] { run_collector(); }};
+  const os::InternalThreads starting{1};
+  try {
+    return std::thread{std::move(body)};
+  } catch (const std::system_error& error) {
+    os::internal_thread_ends();
+    throw StartError{std::string{"a thread could not be started: "} + error.what()};
+  }
+}
+
+// Whether the task may have to be served while nobody waits: then the collector must be there.
+bool LocalExecutor::wants_collector(const Task& task) const {
+  return ResultAccess::has_callback(*task.result) || task.rules.retries != 0 || task.rules.priority != 0 ||
+         memory_.is_on() || table_.unfinished() >= kSlots / 2;
+}
+
+void LocalExecutor::have_collector() {
+  if (!collector_.joinable()) {
+    collector_ = start_thread([this] { run_collector(); });
+    collector_id_.store(collector_.get_id());
+  }
 }
 
 LocalExecutor::~LocalExecutor() {
@@ -64,20 +131,48 @@ LocalExecutor::~LocalExecutor() {
 }
 
 void LocalExecutor::submit(Task task) {
+  while (!try_submit(task)) {
+    wait(
+        [this] {
+          const std::lock_guard hold{mutex_};
+          return is_open_for_one() || phase_ != Phase::open;
+        },
+        Deadline::never());
+  }
+}
+
+// Callbacks do not wait: nobody else would run those of the tasks that they wait for.
+bool LocalExecutor::is_open_for_one() const {
+  return max_active_ == 0 || broken_ || table_.unfinished() < max_active_ ||
+         std::this_thread::get_id() == collector_id_.load();
+}
+
+// Takes the task out of the caller's hands, unless too many are there.
+bool LocalExecutor::try_submit(Task& task) {
   const std::lock_guard hold{mutex_};
   if (phase_ != Phase::open) {
     throw PoolClosed{};
   }
+  if (!is_open_for_one()) {
+    return false;
+  }
   const std::shared_ptr<RawResult> result = task.result;
+  if (wants_collector(task)) {
+    have_collector();
+  }
   if (broken_) {
     ResultAccess::set_failure(*result, broken_);
     finish_one(result);
-    return;
+    return true;
   }
   table_.add(std::move(task));
   tend_in_time();
+  if (memory_.wake()) {
+    os::eventfd_signal(call_reaper_.get());
+  }
   callbacks_due_ += ResultAccess::has_callback(*result) ? 1 : 0;
   call_collector_if_needed();
+  return true;
 }
 
 bool LocalExecutor::wait(const std::function<bool()>& enough, Deadline until) {
@@ -117,6 +212,9 @@ bool LocalExecutor::cancel(RawResult& result) {
 void LocalExecutor::close() {
   const std::lock_guard hold{mutex_};
   if (phase_ == Phase::open) {
+    if (table_.unfinished() != 0) {
+      have_collector();
+    }
     phase_ = Phase::closing;
     let_workers_go();
     call_collector_if_needed();
@@ -130,12 +228,13 @@ void LocalExecutor::terminate() {
   }
   phase_ = Phase::terminated;
   board_.header().closing.store(2);
-  memory::gate_wake(board_.header().work, memory::kAll);
+  wake_workers();
   crew_.signal_all(os::kSigTerm);
   kill_at_ = Deadline{kGrace};
   Finished finished;
   table_.fail_all(std::make_exception_ptr(PoolClosed{"the pool was terminated"}), finished);
   settle(finished);
+  dismiss_zygote();
   os::eventfd_signal(call_reaper_.get());
 }
 
@@ -153,7 +252,9 @@ void LocalExecutor::join() {
     os::eventfd_signal(call_reaper_.get());
     call_collector();
     reaper_.join();
-    collector_.join();
+    if (collector_.joinable()) {
+      collector_.join();
+    }
   }
 }
 
@@ -306,11 +407,15 @@ bool LocalExecutor::run_one_callback() {
 }
 
 std::unique_ptr<Executor> make_local_executor(const PoolOptions& options) {
+  constexpr int kMost = layout::kMaxWorkers;
   MP_EXPECTS(options.processes >= 0, "a pool needs at least one process");
   MP_EXPECTS(options.maxtasksperchild >= 0, "maxtasksperchild must not be negative");
   const int workers = options.processes == 0 ? cpu_count() : options.processes;
-  MP_EXPECTS(static_cast<std::uint32_t>(workers) <= layout::kMaxWorkers,
+  MP_EXPECTS(options.standby >= 0, "the number of standbys must not be negative");
+  MP_EXPECTS(workers <= kMost && options.standby <= kMost - workers,
              "a pool has at most 1024 processes");
+  MP_EXPECTS(options.memory.hard == 0 || options.memory.soft <= options.memory.hard,
+             "the soft cap of a worker's memory must not be above the hard one");
   const StartMethod method = options.start ? *options.start : get_start_method();
   return std::make_unique<LocalExecutor>(options, static_cast<std::uint32_t>(workers), method);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // pool/local_executor.hpp — the executor whose workers are processes of this machine.
 //
-// Its bodies are in local_executor.cpp (results, and who waits for them) and local_reaper.cpp (the
-// workers, and what their deaths mean).
+// Its bodies are in local_executor.cpp (results, and who waits for them), local_reaper.cpp (the
+// workers, and what their deaths mean) and local_places.cpp (how many there are, and what for).
 #pragma once
 
 #include <atomic>
@@ -24,6 +24,8 @@
 #include "os/limits.hpp"
 #include "os/poll.hpp"
 #include "pool/executor.hpp"
+#include "pool/memory_watch.hpp"
+#include "pool/slow_tasks.hpp"
 #include "pool/task_table.hpp"
 #include "pool/worker_crew.hpp"
 
@@ -36,12 +38,18 @@ class LocalExecutor final : public Executor {
   void submit(Task task) override;
   bool wait(const std::function<bool()>& enough, Deadline until) override;
   bool cancel(RawResult& result) override;
-  int width() const override { return static_cast<int>(board_.worker_count()); }
+  int width() const override { return static_cast<int>(width_.load()); }
+  void resize(int processes) override;
+  std::vector<std::shared_ptr<RawResult>> farewells() const override;
+  PoolInsights insights() const override { return read_insights(board_); }
   void close() override;
   void terminate() override;
   void join() override;
 
  private:
+  [[nodiscard]] bool is_open_for_one() const;  // under mutex_
+  [[nodiscard]] bool try_submit(Task& task);
+
   // --- results ---------------------------------------------------------------------------------
 
   // Watches the board until `enough`. The caller leads.
@@ -58,6 +66,9 @@ class LocalExecutor final : public Executor {
   void tell_leader() { memory::gate_wake(board_.header().results, memory::kAll); }
 
   // --- the collector ---------------------------------------------------------------------------
+  [[nodiscard]] static std::thread start_thread(std::function<void()> body);
+  [[nodiscard]] bool wants_collector(const Task& task) const;
+  void have_collector();  // under mutex_; throws StartError
   [[nodiscard]] bool collector_needed() const;
   void call_collector_if_needed();
   void call_collector();
@@ -66,7 +77,21 @@ class LocalExecutor final : public Executor {
   bool run_one_callback();
 
   // --- workers ---------------------------------------------------------------------------------
-  void set_initializer(const Initializer& initializer);
+  void give_up() noexcept;
+  // Once no worker will be needed any more. Under mutex_.
+  void dismiss_zygote();
+  void keep_calls(const PoolOptions& options);
+  void keep_farewell(layout::WorkerEntry& entry);
+
+  // Has workers look whether they are to leave.
+  void wake_workers();
+
+  // How many there are, and are to be; under mutex_ (local_places.cpp).
+  [[nodiscard]] std::uint32_t count(layout::Role role) const;
+  [[nodiscard]] std::uint32_t active_role() const;
+  void assign(std::uint32_t place);
+  void balance(Deadline when);
+  void watch_memory();
 
   // Once nothing will be posted any more, workers that find nothing may leave. Under mutex_.
   void let_workers_go();
@@ -103,6 +128,13 @@ class LocalExecutor final : public Executor {
   WorkerCrew crew_;
   enum class Phase : std::uint8_t { open, closing, terminated };
   Phase phase_ = Phase::open;
+  std::size_t max_active_;
+  std::atomic<std::uint32_t> width_;  // active workers that there are to be; set under mutex_
+  std::uint32_t standbys_;            // and standbys
+  std::vector<int> cpus_;             // to pin them to, in this order
+  MemoryWatch memory_;
+  std::vector<std::uint32_t> tasks_seen_;  // of each place, at the last look at its memory
+  std::vector<std::shared_ptr<RawResult>> farewells_;  // outcomes of last calls
   std::exception_ptr broken_;
   std::deque<std::shared_ptr<RawResult>> due_;  // finished, their callbacks not yet run
   std::size_t callbacks_due_ = 0;               // tasks with callbacks that have not been run
@@ -130,8 +162,12 @@ class LocalExecutor final : public Executor {
   os::Fd call_reaper_ = os::eventfd();
   std::mutex joining_;
   std::thread reaper_;
-  std::thread collector_;
+  std::thread collector_;  // started when it is needed; set under mutex_
+  std::atomic<std::thread::id> collector_id_{};
 };
+
+// The CPUs for workers, in the order in which they are given out; none: any. Throws UsageError.
+[[nodiscard]] std::vector<int> cpus_to_pin(const Pinning& pin);
 
 // Starts the workers. Throws StartError, UsageError, OutOfMemory.
 [[nodiscard]] std::unique_ptr<Executor> make_local_executor(const PoolOptions& options);

@@ -3,7 +3,7 @@
 //
 // Invariants
 //   L3  A place is in exactly one of three states: a worker is in it, it is listed as vacant, or it
-//       stays empty for good because the pool is ending or broken.
+//       is free. Whoever takes a worker away or changes how many there are to be balances.
 #include <algorithm>
 #include <exception>
 #include <optional>
@@ -39,19 +39,17 @@ constexpr std::size_t kDoublings = 10;
 
 }  // namespace
 
-void LocalExecutor::set_initializer(const Initializer& initializer) {
-  const Bytes& call = initializer.call().bytes();
-  memory::Message message{call.size(), initializer.objects()};
-  copy_bytes(message.payload().data(), call.data(), call.size());
-  layout::Word64& cell = board_.header().initializer;
-  memory::set_home(message.id(), layout::HomeKind::cell, &cell);
-  cell.store(message.release());
-}
-
 void LocalExecutor::let_workers_go() {
   if (phase_ == Phase::closing && !table_.may_post() && board_.header().closing.load() == 0) {
     board_.header().closing.store(1);
-    memory::gate_wake(board_.header().work, memory::kAll);
+    wake_workers();
+  }
+  dismiss_zygote();
+}
+
+void LocalExecutor::dismiss_zygote() {
+  if (phase_ != Phase::open && table_.unfinished() == 0 && vacancies_.empty()) {
+    crew_.dismiss_zygote();
   }
 }
 
@@ -102,7 +100,8 @@ void LocalExecutor::watch_workers() {
     {
       const std::lock_guard hold{mutex_};
       tend();
-      until = tends_at_;
+      watch_memory();
+      until = std::min(tends_at_, memory_.next());
       for (const Vacancy& vacancy : vacancies_) {
         until = std::min(until, vacancy.until);
       }
@@ -153,16 +152,18 @@ void LocalExecutor::look_at(std::uint32_t index) {
   table_.judge(index, death_of(index, *worker, *status), finished);
   if (phase == layout::WorkerPhase::init_failed) {
     break_with(initializer_failure(entry), finished);
-  } else if (fruitless_ > kFruitless * crew_.size()) {
+  } else if (fruitless_ > kFruitless * (width_ + standbys_)) {
     break_with(
         std::make_exception_ptr(StartError{"the workers of the pool die before they begin a task"}),
         finished);
   }
+  keep_farewell(entry);
   entry.phase.store(0);
-  entry.tasks.store(0);
-  if (phase_ != Phase::terminated && !broken_ && (phase_ == Phase::open || table_.has_unbegun())) {
-    vacancies_.push_back({index, in_order ? Deadline::now() : restart_time()});
-  }
+  close_times(entry);
+  entry.running.store(0);
+  entry.role.store(0);
+  tasks_seen_[index] = 0;
+  balance(in_order ? Deadline::now() : restart_time());
   settle(finished);
   tell_leader();
   if (is_over()) {
@@ -192,7 +193,7 @@ Deadline LocalExecutor::restart_time() {
   while (deaths_.front() < now - std::chrono::nanoseconds{1s}.count()) {
     deaths_.pop_front();
   }
-  const std::size_t free_of_charge = kIntensity * crew_.size();
+  const std::size_t free_of_charge = kIntensity * (width_ + standbys_);
   if (deaths_.size() <= free_of_charge) {
     return Deadline::now();
   }
@@ -217,6 +218,7 @@ void LocalExecutor::refill_places() {
         return;
       }
       place = due->place;
+      assign(place);
     }
     replace_worker(place);
   }
@@ -240,13 +242,16 @@ void LocalExecutor::replace_worker(std::uint32_t index) {
     if (std::erase(doomed_, index) != 0) {
       fresh->signal(os::kSigKill);
     }
-  } else if (crew_.alive() == 0) {
+    return;
+  }
+  board_.worker(index).role.store(0);
+  if (crew_.alive() == 0) {
     Finished finished;
     break_with(failure, finished);
     settle(finished);
   } else {
     get_logger().error("a worker of a pool could not be replaced");
-    vacancies_.push_back({index, restart_time()});
+    balance(restart_time());
   }
 }
 
@@ -254,7 +259,7 @@ void LocalExecutor::break_with(const std::exception_ptr& why, Finished& finished
   broken_ = why;
   table_.fail_all(why, finished);
   board_.header().closing.store(2);
-  memory::gate_wake(board_.header().work, memory::kAll);
+  wake_workers();
 }
 
 std::exception_ptr LocalExecutor::initializer_failure(const layout::WorkerEntry& entry) {

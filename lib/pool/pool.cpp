@@ -18,6 +18,13 @@ RawTask make_task(const std::function<RawCall(Carrier&)>& encode) {
   return task;
 }
 
+HeldCall::HeldCall(const std::function<RawCall(Carrier&)>& encode) {
+  RawTask task = make_task(encode);
+  call_ = std::move(task.call);
+  objects_ = std::move(task.objects);
+  held_ = std::move(task.held);
+}
+
 void expect_chunk(const RawResult& result) {
   Reader in{result.outcome(), result.carrier()};
   BatchOutcome outcome{in};
@@ -36,9 +43,11 @@ bool ResultParts::ready() const noexcept {
 
 bool ResultParts::wait(Deadline until) const {
   // One part after the other, so that a long map is not looked through after each result.
-  return std::ranges::all_of(parts_, [&](const auto& part) {
+  const bool all = std::ranges::all_of(parts_, [&](const auto& part) {
     return part->ready() || pool_->wait([&part] { return part->ready(); }, until);
   });
+  tick_progress();
+  return all;
 }
 
 bool ResultParts::successful() const {
@@ -81,13 +90,6 @@ bool ResultParts::cancel() const {
 
 }  // namespace detail
 
-Initializer::Initializer(const std::function<RawCall(Carrier&)>& encode) {
-  RawTask task = detail::make_task(encode);
-  call_ = std::move(task.call);
-  objects_ = std::move(task.objects);
-  held_ = std::move(task.held);
-}
-
 namespace {
 
 PoolOptions with_processes(int processes) {
@@ -127,6 +129,12 @@ void Pool::terminate() {
 }
 void Pool::join() {
   raw_->join();
+}
+void Pool::resize(int processes) {
+  raw_->resize(processes);
+}
+PoolInsights Pool::insights() const {
+  return raw_->insights();
 }
 int Pool::processes() const {
   return raw_->width();

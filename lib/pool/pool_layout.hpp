@@ -12,6 +12,7 @@
 //   slot state: [63:32] sequence  [31:8] worker  [7:0] SlotPhase
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "memory/arena_layout.hpp"
@@ -43,16 +44,18 @@ constexpr std::uint32_t slot_sequence(std::uint64_t state) {
 }
 
 struct alignas(64) TaskSlot {
-  static constexpr std::uint32_t kInline = 200;
+  static constexpr std::uint32_t kInline = 184;
   Word64 state;
-  Word64 task;    // BlockId of a message with the call, 0: the call is in `bytes`
-  Word64 result;  // BlockId of a message with the outcome, 0: the outcome is in `bytes`
-  Word64 spared;  // BlockId of a message with outcomes of items that are not to be run, 0: none
-  Word64 begun;   // when its worker began, CLOCK_MONOTONIC in ns; 0 before
-  Word size;      // bytes in `bytes`
-  Word item;      // of a call of many items: the one at work + 1
-  Word heeds;     // 1: the task has asked whether it is to stop
-  Word stop;      // 1: it is
+  Word64 task;      // BlockId of a message with the call, 0: the call is in `bytes`
+  Word64 result;    // BlockId of a message with the outcome, 0: the outcome is in `bytes`
+  Word64 spared;    // BlockId of a message with outcomes of items that are not to be run, 0: none
+  Word64 begun;     // when its worker began, CLOCK_MONOTONIC in ns; 0 before
+  Word64 position;  // in the order ring: an older entry for this slot is none of this task's
+  Word64 stream;    // what task_seed() is made from
+  Word size;        // bytes in `bytes`
+  Word item;        // of a call of many items: the one at work + 1
+  Word heeds;       // 1: the task has asked whether it is to stop
+  Word stop;        // 1: it is
   std::byte bytes[kInline];
 };
 static_assert(sizeof(TaskSlot) == 256);
@@ -64,17 +67,82 @@ enum class WorkerPhase : std::uint32_t {
   init_failed = 3,  // its initializer threw; the exception is in `failure`
 };
 
+// What a worker is for, and the CPU it is to run on + 1 (0: any): [31:8] CPU  [7:0] Role. A worker
+// that has done its share hands over by one CAS on a standby's word, which carries the CPU.
+enum class Role : std::uint8_t {
+  none = 0,     // nobody's, or a worker's that has handed over or is not counted
+  standby = 1,  // waits until it is made active
+  active = 2,
+};
+constexpr std::uint32_t worker_role(Role role, std::uint32_t cpu_plus_1) {
+  return cpu_plus_1 << 8 | static_cast<std::uint8_t>(role);
+}
+constexpr Role role_of(std::uint32_t word) {
+  return static_cast<Role>(word & 0xff);
+}
+constexpr std::uint32_t cpu_plus_1_of(std::uint32_t word) {
+  return word >> 8;
+}
+
+// Whether a worker is to end when it is in no task.
+enum class Leave : std::uint32_t {
+  no = 0,
+  replaced = 1,  // somebody takes its place
+  for_good = 2,  // the pool becomes smaller
+};
+
+// One of the slowest tasks of a worker. `ns` is 0 while it is written.
+struct SlowTask {
+  static constexpr std::uint32_t kName = 72;
+  static constexpr std::uint32_t kBytes = 32;
+  Word64 ns;
+  std::uint64_t size;  // bytes of the call, of which the first are here
+  char name[kName];    // of the callable, up to a zero
+  std::byte bytes[kBytes];
+  Word64 unused;
+};
+static_assert(sizeof(SlowTask) == 128);
+
+// Where the time of a place goes: when the present worker came to each step of its life, and what
+// those before it spent. CLOCK_MONOTONIC in ns; 0: not yet. `busy_ns` is the work among `present`.
+struct WorkerTimes {
+  Word64 asked;    // the parent asked for the process
+  Word64 entered;  // it runs our code
+  Word64 ready;    // its initializer has returned
+  Word64 left;     // it begins no more tasks
+  Word64 start_sum;
+  Word64 init_sum;
+  Word64 present_sum;
+  Word64 exit_sum;
+
+  // A standby becomes active: the time until now is not counted, as if it had been made later.
+  void wake(std::uint64_t now) noexcept {
+    const std::uint64_t idle = now - ready.load(std::memory_order_relaxed);
+    asked.fetch_add(idle, std::memory_order_relaxed);
+    entered.fetch_add(idle, std::memory_order_relaxed);
+    ready.store(now, std::memory_order_relaxed);
+  }
+};
+
 struct alignas(64) WorkerEntry {
+  static constexpr std::size_t kSlowest = 4;
   Word phase;
   Word tasks;                    // finished by this worker
   Word64 failure;                // BlockId of a message with the initializer's exception
   Word64 busy_ns;                // spent in tasks
   Word64 running;                // index of the slot it works on + 1, a hint for people
-  Gate stop;                     // its thread that waits for requests to stop sleeps here
+  Gate stop;                     // its thread that waits for requests to stop sleeps here, and
+                                 // itself while it is a standby
+  Word role;                     // Role and CPU
+  Word leave;                    // Leave
+  Word64 farewell;               // BlockId of a message with the outcome of its last call
   alignas(64) Word64 done_tail;  // entries ever written to its done ring
   alignas(64) os::CrashNote crash;
+  alignas(64) WorkerTimes times;
+  SlowTask slowest[kSlowest];
+  Word64 tasks_before;  // finished by those before this worker
 };
-static_assert(sizeof(WorkerEntry) == 512);
+static_assert(sizeof(WorkerEntry) == 1152);
 
 struct alignas(64) BoardHeader {
   std::uint32_t workers;
@@ -82,6 +150,7 @@ struct alignas(64) BoardHeader {
   std::uint32_t tasks_limit;  // a worker retires after so many, 0 = never
   Word closing;               // 1: no more tasks will be posted; 2: leave at once
   Word64 initializer;         // BlockId of a message with a call, 0 = none
+  Word64 last_call;           // likewise: what a worker does when it ends in order
 
   alignas(64) Word64 tail;   // entries ever posted; written by the parent alone
   Gate work;                 // workers sleep here

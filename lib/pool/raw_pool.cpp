@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mp/pool/raw_pool.hpp"
 
+#include <chrono>
 #include <exception>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "mp/memory/object_ref.hpp"
 
 #include "os/crash.hpp"
+#include "pool/current_task.hpp"
 #include "pool/executor.hpp"
 #include "pool/local_executor.hpp"
 #include "pool/replay.hpp"
@@ -18,7 +20,16 @@
 
 namespace mp {
 
-RawPool::RawPool(const PoolOptions& options) : fork_generation_{detail::fork_generation} {
+namespace {
+
+constexpr std::chrono::milliseconds kRedraw{100};
+
+}  // namespace
+
+RawPool::RawPool(const PoolOptions& options)
+    : fork_generation_{detail::fork_generation},
+      seed_{options.seed},
+      exit_result_{options.worker_exit.result()} {
   pool::replay_if_asked();
   detail::describe_frames = &os::describe_frames;
   executor_ = pool::make_local_executor(options);
@@ -50,14 +61,28 @@ std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
   auto result = std::make_shared<RawResult>();
   ResultAccess::set_items(*result, task.items);
   ResultAccess::set_hooks(*result, std::move(task.callback), std::move(task.listener));
+  ResultAccess::set_progress(*result, std::move(task.progress));
   executor_->submit({std::move(task.call), std::move(task.objects), result, task.rules, task.items,
-                     task.first_item, std::move(task.held)});
+                     task.first_item, std::move(task.held),
+                     pool::stream_of(seed_, task.call_number != 0 ? task.call_number : next_call(),
+                                     task.first_item)});
   return result;
 }
 
 bool RawPool::wait(const std::function<bool()>& enough, Deadline until) {
   expect_own_process();
-  return executor_->wait(enough, until);
+  // Who waits draws the bars.
+  bool reached = false;
+  while (!reached && detail::progress_is_shown()) {
+    detail::tick_progress();
+    reached = executor_->wait(enough, until.no_later_than(kRedraw));
+    if (!reached && until.passed()) {
+      return false;
+    }
+  }
+  reached = reached || executor_->wait(enough, until);
+  detail::tick_progress();
+  return reached;
 }
 
 bool RawPool::cancel(RawResult& result) {
@@ -67,6 +92,22 @@ bool RawPool::cancel(RawResult& result) {
 
 int RawPool::width() const {
   return executor_->width();
+}
+
+void RawPool::resize(int processes) {
+  expect_own_process();
+  executor_->resize(processes);
+}
+
+std::vector<std::shared_ptr<RawResult>> RawPool::exit_results(std::uint64_t result) const {
+  expect_own_process();
+  MP_EXPECTS(result == exit_result_, "the workers' last call returns something else");
+  return executor_->farewells();
+}
+
+PoolInsights RawPool::insights() const {
+  expect_own_process();
+  return executor_->insights();
 }
 
 void RawPool::close() {

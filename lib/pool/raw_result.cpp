@@ -50,6 +50,9 @@ void ResultAccess::run_callback(const std::shared_ptr<RawResult>& result) noexce
 
 void ResultAccess::finish(const std::shared_ptr<RawResult>& result) noexcept {
   const auto listener = std::exchange(result->listener_, nullptr);
+  if (const auto progress = std::exchange(result->progress_, nullptr)) {
+    progress->advance(result->items_);
+  }
   result->done_.store(1, std::memory_order_release);
   if (listener) {
     listener(result);

@@ -19,6 +19,7 @@
 #include "os/file.hpp"
 #include "os/proc.hpp"
 #include "os/stdio.hpp"
+#include "pool/current_task.hpp"
 
 namespace mp {
 
@@ -26,7 +27,7 @@ namespace pool {
 
 namespace {
 
-constexpr std::string_view kMagic = "mp task 1\n";
+constexpr std::string_view kMagic = "mp task 2\n";
 
 std::string new_path() {
   static std::atomic<unsigned> saved{0};
@@ -42,6 +43,7 @@ std::string save_task(const SavedTask& task) noexcept {
     Writer out;
     out.write_bytes(kMagic.data(), kMagic.size());
     out.write_raw(task.item);
+    out.write_raw(task.stream);
     write(out, task.name);
     out.write_count(task.call.size());
     out.write_bytes(task.call.data(), task.call.size());
@@ -73,6 +75,7 @@ bool replay_task(const std::string& file) {
     throw DecodeError{file + " holds no saved task"};
   }
   const auto item = in.read_raw<std::uint32_t>();
+  const auto task_stream = in.read_raw<std::uint64_t>();
   const auto name = read<std::string>(in);
   Reader call{in.read_view(in.read_count(1, 0))};
   os::write_stderr(
@@ -82,6 +85,9 @@ bool replay_task(const std::string& file) {
   Writer out;
   const ExceptionOrigin self{.process_name = current_process().name(), .pid = os::pid()};
   CallFrame frame{call, out, self};
+  layout::Word at{0};
+  frame.item_slot = &at;
+  const pool::StreamAtWork stream{task_stream, at};
   if (item != 0) {
     frame.only_item = item - 1;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // pool/replay.hpp — tasks that killed their workers, kept in files, to be run again in a debugger.
 //
-//     "mp task 1\n" | item + 1, or 0 (4) | name | call
+//     "mp task 2\n" | item + 1, or 0 (4) | stream (8) | name | call
 //
 // Texts and calls are preceded by their lengths (8). The call names code by the build-id of its
 // image, so it can be run by the program that wrote it and by no other.
@@ -18,6 +18,7 @@ struct SavedTask {
   std::string name;
   std::uint32_t item;  // of a call of many: the guilty one, counted from 1; 0: it is not
   ByteView call;
+  std::uint64_t stream = 0;  // see task_seed()
 };
 
 // Writes the task to a new file in the directory for temporary files, readable by its user alone.

@@ -17,6 +17,9 @@ struct ResultAccess {
     result.callback_ = std::move(callback);
     result.listener_ = std::move(listener);
   }
+  static void set_progress(RawResult& result, std::shared_ptr<detail::Progress> progress) noexcept {
+    result.progress_ = std::move(progress);
+  }
   static void set_items(RawResult& result, std::uint32_t items) noexcept {
     result.items_ = items == 0 ? 1 : items;
   }

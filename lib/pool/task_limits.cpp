@@ -13,6 +13,7 @@
 //   T2  Only the parent condemns, and a condemned slot stays so until its worker is judged.
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "mp/base/contract.hpp"
@@ -63,7 +64,8 @@ void TaskTable::tend(std::vector<Sentence>& sentences) {
   const auto due = [](const Job& job) { return job.not_before.passed(); };
   for (Job& job : resting_) {
     if (due(job)) {
-      waiting_.push_back(std::move(job));
+      const int priority = job.task.rules.priority;
+      waiting_.push_back(priority, std::move(job));
     } else {
       tend_at_ = std::min(tend_at_, job.not_before);
     }
@@ -124,6 +126,21 @@ void TaskTable::condemn(std::uint32_t index, std::uint32_t worker,
   }
 }
 
+void TaskTable::condemn_for_memory(std::uint32_t worker, Memory memory,
+                                   std::vector<Sentence>& sentences) {
+  for (std::uint32_t index = 0; index < board_.slot_count(); ++index) {
+    Place& place = places_[index];
+    if (place.is_used() && place.verdict == Verdict::none &&
+        board_.slot(index).state.load() ==
+            layout::slot_state(SlotPhase::running, worker, place.sequence)) {
+      place.verdict = Verdict::too_large;
+      place.memory = memory;
+      condemn(index, worker, sentences);
+      return;
+    }
+  }
+}
+
 TaskTable::Cancelling TaskTable::cancel(const RawResult& result, Finished& finished,
                                         std::vector<Sentence>& sentences) {
   const auto is_it = [&](const Job& job) { return job.task.result.get() == &result; };
@@ -132,10 +149,8 @@ TaskTable::Cancelling TaskTable::cancel(const RawResult& result, Finished& finis
     post_waiting();
     return Cancelling::done;
   };
-  if (const auto it = std::ranges::find_if(waiting_, is_it); it != waiting_.end()) {
-    Job job = std::move(*it);
-    waiting_.erase(it);
-    return fail_cancelled(std::move(job));
+  if (std::optional<Job> job = waiting_.remove(is_it)) {
+    return fail_cancelled(std::move(*job));
   }
   if (const auto it = std::ranges::find_if(resting_, is_it); it != resting_.end()) {
     Job job = std::move(*it);
@@ -164,6 +179,23 @@ TaskTable::Cancelling TaskTable::cancel(const RawResult& result, Finished& finis
   return Cancelling::begun;
 }
 
+// A worker was killed in the job because it had too much memory. It need not have been the job's.
+void TaskTable::settle_too_large(Job job, Memory memory, const Death& death, Finished& finished) {
+  if (!job.was_too_large) {
+    job.was_too_large = true;
+    wait_again(std::move(job));
+    return;
+  }
+  DeathReport report = death.report;
+  report.task = job.task.call.name();
+  report.attempts = job.attempts + 2;
+  report.resident = memory.resident;
+  report.memory_cap = memory.cap;
+  fail(std::move(job),
+       std::make_exception_ptr(MemoryExceeded{death.pid, death.exitcode, std::move(report)}),
+       finished);
+}
+
 // A worker died in the job, at the item (0: not a call of many, or not begun).
 void TaskTable::settle_death(Job job, std::uint32_t item, const Death& death, Finished& finished) {
   const bool is_fatal = job.attempts > 0 && job.fatal_item == item;
@@ -188,7 +220,8 @@ void TaskTable::settle_death(Job job, std::uint32_t item, const Death& death, Fi
     report.saved_to = save_task(
         {.name = report.task,
          .item = item,
-         .call = job.message.id() != 0 ? ByteView{job.message.payload()} : job.task.call.bytes()});
+         .call = job.message.id() != 0 ? ByteView{job.message.payload()} : job.task.call.bytes(),
+         .stream = job.task.stream});
   }
   const std::exception_ptr why =
       std::make_exception_ptr(PoisonTask{death.pid, death.exitcode, std::move(report)});
@@ -202,7 +235,7 @@ void TaskTable::settle_death(Job job, std::uint32_t item, const Death& death, Fi
   job.spared.insert(later, {item - 1, out.take()});
   job.attempts = 0;
   job.fatal_item = 0;
-  waiting_.push_front(std::move(job));
+  wait_again(std::move(job));
 }
 
 }  // namespace pool

@@ -20,6 +20,9 @@ using layout::TaskSlot;
 
 namespace {
 
+// Tasks on the board that nobody has begun, for each worker, while there are priorities.
+constexpr std::uint32_t kAheadWhenRanked = 2;
+
 memory::Message message_of(const Bytes& bytes, const std::vector<std::uint64_t>& objects = {}) {
   memory::Message message{bytes.size(), objects};
   copy_bytes(message.payload().data(), bytes.data(), bytes.size());
@@ -44,34 +47,71 @@ void TaskTable::add(Task task) {
     job.task.held.clear();  // the message holds them
   }
   ++unfinished_;
-  if (waiting_.empty() && has_room()) {
+  const int priority = job.task.rules.priority;
+  ranked_ += priority != 0 ? 1 : 0;
+  if (ranked_ == 0 && waiting_.empty() && has_room()) {
     post(std::move(job));
-  } else {
-    waiting_.push_back(std::move(job));
+    return;
+  }
+  waiting_.push_back(priority, std::move(job));
+  if (ranked_ != 0) {
+    post_waiting();
   }
 }
 
 // Whether there is a slot, and an entry of the order ring. The ring has twice as many entries as
 // there are slots; it can be full only of tasks that were cancelled before anybody began them, and
-// nobody may be there to help the head past those.
+// nobody may be there to help the head past those. While tasks have priorities the board is kept
+// short, so that there is little to take back.
 bool TaskTable::has_room() {
   if (free_.empty()) {
     return false;
   }
+  const std::uint64_t entries = ranked_ != 0
+                                    ? std::uint64_t{kAheadWhenRanked} * width_
+                                    : std::uint64_t{2} * board_.slot_count();
   layout::BoardHeader& header = board_.header();
   const std::uint64_t tail = header.tail.load(std::memory_order_relaxed);
   std::uint64_t head = header.head.load();
-  while (tail - head >= 2 * std::uint64_t{board_.slot_count()}) {
-    const auto index = static_cast<std::uint32_t>(board_.order(head).load());
-    const Place& place = places_[index % board_.slot_count()];
-    if (place.is_used() && place.position == head &&
-        layout::slot_phase(board_.slot(index).state.load()) == SlotPhase::posted) {
+  while (tail - head >= entries) {
+    if (is_posted_at(head)) {
       return false;  // it is some worker's turn
     }
     header.head.compare_exchange_strong(head, head + 1);
     head = header.head.load();
   }
   return true;
+}
+
+// Whether what was posted at this position is still there for a worker to claim.
+bool TaskTable::is_posted_at(std::uint64_t position) const noexcept {
+  const auto index = static_cast<std::uint32_t>(board_.order(position).load());
+  const Place& place = places_[index % board_.slot_count()];
+  return place.is_used() && place.position == position &&
+         layout::slot_phase(board_.slot(index).state.load()) == SlotPhase::posted;
+}
+
+// Takes tasks of lower priority back that nobody has begun.
+void TaskTable::take_back_below(int priority) {
+  const layout::BoardHeader& header = board_.header();
+  const std::uint64_t head = header.head.load();
+  for (std::uint64_t at = header.tail.load(std::memory_order_relaxed); at-- > head;) {
+    const auto index = static_cast<std::uint32_t>(board_.order(at).load());
+    if (!is_posted_at(at) || places_[index].job.task.rules.priority >= priority) {
+      continue;
+    }
+    std::uint64_t state = layout::slot_state(SlotPhase::posted, 0, places_[index].sequence);
+    if (board_.slot(index).state.compare_exchange_strong(
+            state, layout::slot_state(SlotPhase::cancelled, 0, places_[index].sequence))) {
+      wait_again(clear(index));
+    }
+  }
+}
+
+// It goes ahead of its equals, for it was posted before them.
+void TaskTable::wait_again(Job job) {
+  const int priority = job.task.rules.priority;
+  waiting_.push_front(priority, std::move(job));
 }
 
 // Writes a task into a free slot and commits it to the order ring.
@@ -98,17 +138,19 @@ void TaskTable::post(Job job) {
   slot.item.store(0, std::memory_order_relaxed);
   slot.heeds.store(0, std::memory_order_relaxed);
   slot.stop.store(0, std::memory_order_relaxed);
+  slot.stream.store(place.job.task.stream, std::memory_order_relaxed);
   repeatable_ += may_repeat(place.job) ? 1 : 0;
   if (place.has_limit()) {
     ++timed_;
     // T1: it cannot have lasted too long before this.
     tend_at_ = std::min(tend_at_, from_now(place.job.task.rules.timeout));
   }
-  slot.state.store(layout::slot_state(SlotPhase::posted, 0, place.sequence),
-                   std::memory_order_release);
   layout::BoardHeader& header = board_.header();
   const std::uint64_t tail = header.tail.load(std::memory_order_relaxed);
   place.position = tail;
+  slot.position.store(tail, std::memory_order_relaxed);
+  slot.state.store(layout::slot_state(SlotPhase::posted, 0, place.sequence),
+                   std::memory_order_release);
   board_.order(tail).store(order_entry(tail, index), std::memory_order_release);
   header.tail.store(tail + 1, std::memory_order_release);
   header.work.cpu.store(static_cast<std::uint32_t>(os::current_cpu() + 1),
@@ -117,10 +159,11 @@ void TaskTable::post(Job job) {
 }
 
 void TaskTable::post_waiting() {
+  if (ranked_ != 0 && !waiting_.empty()) {
+    take_back_below(waiting_.highest());
+  }
   while (!waiting_.empty() && has_room()) {
-    Job next = std::move(waiting_.front());
-    waiting_.pop_front();
-    post(std::move(next));
+    post(waiting_.pop());
   }
 }
 
@@ -144,6 +187,7 @@ TaskTable::Job TaskTable::clear(std::uint32_t index) {
 
 void TaskTable::finish(Job job, Finished& finished) {
   --unfinished_;
+  ranked_ -= job.task.rules.priority != 0 ? 1 : 0;
   finished.push_back(std::move(job.task.result));
 }
 
@@ -158,7 +202,7 @@ void TaskTable::try_again(Job job) {
   const int doublings = std::min(job.attempts, 20);
   ++job.attempts;
   if (rules.backoff.count() == 0) {
-    waiting_.push_front(std::move(job));
+    wait_again(std::move(job));
   } else {
     job.not_before = Deadline{rules.backoff * (1LL << doublings)};
     tend_at_ = std::min(tend_at_, job.not_before);
@@ -243,12 +287,15 @@ void TaskTable::judge(std::uint32_t worker, const Death& death, Finished& finish
     } else if (state == layout::slot_state(SlotPhase::running, worker, place.sequence) ||
                state == layout::slot_state(SlotPhase::condemned, worker, place.sequence)) {
       const Verdict verdict = place.verdict;
+      const Memory memory = place.memory;
       const std::uint32_t item = board_.slot(index).item.load();
       Job job = clear(index);
       if (verdict == Verdict::cancelled) {
         fail(std::move(job), std::make_exception_ptr(Cancelled{}), finished);
       } else if (verdict == Verdict::timed_out && !may_repeat(job)) {
         fail(std::move(job), std::make_exception_ptr(TaskTimeout{}), finished);
+      } else if (verdict == Verdict::too_large) {
+        settle_too_large(std::move(job), memory, death, finished);
       } else {
         settle_death(std::move(job), item, death, finished);
       }
@@ -263,8 +310,8 @@ void TaskTable::fail_all(const std::exception_ptr& why, Finished& finished) {
       fail(clear(index), why, finished);
     }
   }
-  for (Job& job : std::exchange(waiting_, {})) {
-    fail(std::move(job), why, finished);
+  while (!waiting_.empty()) {
+    fail(waiting_.pop(), why, finished);
   }
   for (Job& job : std::exchange(resting_, {})) {
     fail(std::move(job), why, finished);

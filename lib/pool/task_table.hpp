@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <memory>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "mp/errors/error.hpp"
 
 #include "memory/message.hpp"
+#include "pool/backlog.hpp"
 #include "pool/board.hpp"
 #include "pool/executor.hpp"
 #include "pool/spared_items.hpp"
@@ -35,7 +35,8 @@ class TaskTable {
  public:
   explicit TaskTable(Board board);
 
-  // Posts the task, or keeps it until a slot is free.
+  // Posts the task, or keeps it until a slot is free. A task of higher priority goes ahead of all
+  // that nobody has begun: those that lie on the board already are taken back.
   void add(Task task);
   // Takes the outcomes of tasks that workers have done since the last time, and posts what waits.
   void collect(Finished& finished);
@@ -47,6 +48,9 @@ class TaskTable {
   // Fails every task that has no outcome yet.
   void fail_all(const std::exception_ptr& why, Finished& finished);
 
+  // How many workers there are to be.
+  void set_width(std::uint32_t workers) noexcept { width_ = workers; }
+
   // What tend() and cancel() want done.
   struct Sentence {
     std::uint32_t worker;
@@ -56,6 +60,12 @@ class TaskTable {
   void tend(std::vector<Sentence>& sentences);
   // When tend() must be called again at the latest; never() when nothing has a time.
   [[nodiscard]] Deadline next_tending() const noexcept;
+  // The worker has more memory than it may: condemns the task that it is in, if there is one.
+  struct Memory {
+    std::uint64_t resident = 0;
+    std::uint64_t cap = 0;
+  };
+  void condemn_for_memory(std::uint32_t worker, Memory memory, std::vector<Sentence>& sentences);
   enum class Cancelling : std::uint8_t { too_late, done, begun };
   // Takes a task back. `done`: it is in `finished`, with Cancelled. `begun`: it fails so when its
   // worker is dead or it has stopped; as in tend().
@@ -86,18 +96,20 @@ class TaskTable {
     Task task;  // without its call when that is in the message
     memory::Message message;
     int attempts = 0;              // begun before this one
+    bool was_too_large = false;    // and begun once more for that
     std::uint32_t fatal_item = 0;  // the last attempt died in it, counted from 1
     std::vector<SparedItem> spared = {};
     memory::Message spared_message = {};
     Deadline not_before = Deadline::now();
   };
-  enum class Verdict : std::uint8_t { none, timed_out, cancelled };
+  enum class Verdict : std::uint8_t { none, timed_out, cancelled, too_large };
   struct Place {
     Job job;  // without a result: the slot is free
     std::uint32_t sequence = 0;
     std::uint64_t position = 0;  // in the order ring
     Verdict verdict = Verdict::none;
     Deadline condemn_at = Deadline::never();  // once it was asked to stop
+    Memory memory = {};                       // that it was condemned for
     std::int64_t seen_running = 0;            // when, for a worker that could not tell
     [[nodiscard]] bool is_used() const noexcept { return job.task.result != nullptr; }
     [[nodiscard]] bool has_limit() const noexcept { return !job.task.rules.timeout.is_none(); }
@@ -105,6 +117,9 @@ class TaskTable {
 
   [[nodiscard]] bool has(std::uint32_t worker, layout::SlotPhase phase) const noexcept;
   [[nodiscard]] bool has_room();
+  [[nodiscard]] bool is_posted_at(std::uint64_t position) const noexcept;
+  void take_back_below(int priority);
+  void wait_again(Job job);
   void post(Job job);
   void post_waiting();
   void take_outcome(std::uint32_t slot, Finished& finished);
@@ -114,6 +129,7 @@ class TaskTable {
   void fail(Job job, const std::exception_ptr& why, Finished& finished);
   void try_again(Job job);
   void settle_death(Job job, std::uint32_t item, const Death& death, Finished& finished);
+  void settle_too_large(Job job, Memory memory, const Death& death, Finished& finished);
   [[nodiscard]] static bool may_repeat(const Job& job) noexcept {
     return job.attempts < job.task.rules.retries;
   }
@@ -129,9 +145,11 @@ class TaskTable {
   std::vector<std::uint32_t> free_;
   std::vector<std::uint64_t>
       done_heads_;  // one per worker: entries of its done ring that were read
-  std::deque<Job> waiting_;
+  Backlog<Job> waiting_;
   std::vector<Job> resting_;  // to be tried again later
   std::size_t unfinished_ = 0;
+  std::size_t ranked_ = 0;      // of those, tasks with a priority
+  std::uint32_t width_ = 1;     // workers that are meant to be at work
   std::size_t repeatable_ = 0;  // tasks on the board that may be tried again
   std::size_t timed_ = 0;       // tasks on the board with a limit, or asked to stop
   Deadline tend_at_ = Deadline::never();

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -18,7 +18,10 @@
 #include "mp/process/current.hpp"
 
 #include "memory/message.hpp"
+#include "pool/backlog.hpp"
+#include "pool/current_task.hpp"
 #include "pool/result_access.hpp"
+#include "pool/worker_states.hpp"
 
 namespace mp::pool {
 
@@ -66,7 +69,8 @@ class ThreadExecutor final : public Executor {
     if (closed_) {
       throw PoolClosed{};
     }
-    waiting_.push_back(std::move(task));
+    const int priority = task.rules.priority;
+    waiting_.push_back(priority, std::move(task));
     something_.notify_one();
   }
 
@@ -84,22 +88,24 @@ class ThreadExecutor final : public Executor {
   }
 
   bool cancel(RawResult& result) override {
-    Task taken;
+    std::optional<Task> taken;
     {
       const std::lock_guard hold{mutex_};
-      const auto found = std::ranges::find_if(
-          waiting_, [&result](const Task& task) { return task.result.get() == &result; });
-      if (found == waiting_.end()) {
-        return false;
-      }
-      taken = std::move(*found);
-      waiting_.erase(found);
+      taken = waiting_.remove([&result](const Task& task) { return task.result.get() == &result; });
     }
-    fail(taken, std::make_exception_ptr(Cancelled{}));
+    if (!taken) {
+      return false;
+    }
+    fail(*taken, std::make_exception_ptr(Cancelled{}));
     return true;
   }
 
   int width() const override { return static_cast<int>(threads_.size()); }
+
+  void resize(int) override {
+    throw UsageError{"a ThreadPool stays as large as it was made"};
+  }
+  std::vector<std::shared_ptr<RawResult>> farewells() const override { return {}; }
 
   void close() override {
     const std::lock_guard hold{mutex_};
@@ -108,15 +114,15 @@ class ThreadExecutor final : public Executor {
   }
 
   void terminate() override {
-    std::deque<Task> left;
+    Backlog<Task> left;
     {
       const std::lock_guard hold{mutex_};
       closed_ = true;
-      left.swap(waiting_);
+      std::swap(left, waiting_);
       something_.notify_all();
     }
-    for (const Task& task : left) {
-      fail(task, std::make_exception_ptr(PoolClosed{"the pool was terminated"}));
+    while (!left.empty()) {
+      fail(left.pop(), std::make_exception_ptr(PoolClosed{"the pool was terminated"}));
     }
   }
 
@@ -144,10 +150,9 @@ class ThreadExecutor final : public Executor {
         std::unique_lock hold{mutex_};
         something_.wait(hold, [this] { return closed_ || !waiting_.empty(); });
         if (waiting_.empty()) {
-          return;
+          break;
         }
-        task = std::move(waiting_.front());
-        waiting_.pop_front();
+        task = waiting_.pop();
       }
       if (broken) {
         fail(task, broken);
@@ -155,6 +160,7 @@ class ThreadExecutor final : public Executor {
         run(task);
       }
     }
+    end_worker_states();
   }
 
   // What the initializer threw in this thread.
@@ -180,9 +186,12 @@ class ThreadExecutor final : public Executor {
     HoldingCarrier carrier{task.held};
     memory::ObjectCollector objects;
     Writer out{&objects};
+    layout::Word item{0};
+    const StreamAtWork stream{task.stream, item};
     for (int left = task.rules.retry_exceptions ? task.rules.retries : 0;; --left) {
       Reader in{task.call.bytes(), &carrier};
       CallFrame frame{in, out, self_};
+      frame.item_slot = &item;
       if (run_call(frame) || left == 0) {
         break;
       }
@@ -222,7 +231,7 @@ class ThreadExecutor final : public Executor {
   std::mutex mutex_;
   std::condition_variable something_;
   std::condition_variable finished_;
-  std::deque<Task> waiting_;
+  Backlog<Task> waiting_;
   bool closed_ = false;
   std::mutex callbacks_;
   std::mutex joining_;

@@ -12,12 +12,16 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <span>
+#include <string>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
 #include "mp/base/bytes.hpp"
 #include "mp/codec/exception.hpp"
 #include "mp/errors/error.hpp"
+#include "mp/log.hpp"
 #include "mp/process/current.hpp"
 #include "mp/process/raw_call.hpp"
 
@@ -27,14 +31,19 @@
 #include "memory/spinner.hpp"
 #include "os/clock.hpp"
 #include "os/crash.hpp"
+#include "os/limits.hpp"
 #include "pool/board.hpp"
 #include "pool/current_task.hpp"
+#include "pool/slow_tasks.hpp"
 #include "pool/spared_items.hpp"
+#include "pool/worker_states.hpp"
 
 namespace mp::pool {
 
 namespace {
 
+using layout::Leave;
+using layout::Role;
 using layout::SlotPhase;
 using layout::TaskSlot;
 using layout::WorkerPhase;
@@ -45,30 +54,122 @@ class Worker {
       : board_{Board::open(board)}, me_{index}, entry_{board_.worker(index)} {
     self_.process_name = current_process().name();
     self_.pid = current_process().pid();
+    entry_.times.entered.store(now(), std::memory_order_relaxed);
   }
 
   [[nodiscard]] layout::WorkerEntry& entry() noexcept { return entry_; }
 
   void work() {
+    stay_on_cpu();
     if (!initialize()) {
       return;
     }
+    entry_.times.ready.store(now(), std::memory_order_relaxed);
     entry_.phase.store(static_cast<std::uint32_t>(WorkerPhase::working));
-    const std::uint32_t limit = board_.header().tasks_limit;
-    for (std::uint32_t finished = 0; limit == 0 || finished < limit; ++finished) {
-      const std::uint32_t index = next();
-      if (index == kNone) {
-        break;
-      }
-      if (!run(index)) {
-        break;
+    if (stand_by()) {
+      entry_.times.wake(now());
+      stay_on_cpu();
+      if (!run_tasks()) {
+        return;  // condemned
       }
     }
+    entry_.times.left.store(now(), std::memory_order_relaxed);
+    say_farewell();
     entry_.phase.store(static_cast<std::uint32_t>(WorkerPhase::retired));
   }
 
  private:
   static constexpr std::uint32_t kNone = ~0u;
+
+  static std::uint64_t now() noexcept { return static_cast<std::uint64_t>(os::monotonic_ns()); }
+
+  // Returns whether it may end in order.
+  bool run_tasks() {
+    const std::uint32_t limit = board_.header().tasks_limit;
+    for (std::uint32_t finished = 0; limit == 0 || finished < limit; ++finished) {
+      const std::uint32_t index = next();
+      if (index == kNone) {
+        // What it was woken for is somebody else's now.
+        memory::gate_wake(board_.header().work, 1);
+        if (static_cast<Leave>(entry_.leave.load()) == Leave::replaced) {
+          hand_over();
+        }
+        return true;
+      }
+      if (!run(index)) {
+        return false;
+      }
+    }
+    hand_over();
+    return true;
+  }
+
+  void stay_on_cpu() {
+    const std::uint32_t role = entry_.role.load();
+    if (layout::role_of(role) == Role::active && layout::cpu_plus_1_of(role) != 0) {
+      const int cpu = static_cast<int>(layout::cpu_plus_1_of(role)) - 1;
+      try {
+        os::set_affinity(std::span{&cpu, 1});
+      } catch (const OsError& error) {
+        get_logger().warning(std::string{"a worker cannot be pinned: "} + error.what());
+      }
+    }
+  }
+
+  // Waits while this is a standby. Returns false when it will never be anything else.
+  bool stand_by() {
+    for (;;) {
+      const std::uint32_t key = memory::gate_prepare(entry_.stop);
+      if (layout::role_of(entry_.role.load()) != Role::standby) {
+        return true;
+      }
+      if (board_.header().closing.load() != 0 || entry_.leave.load() != 0) {
+        return false;
+      }
+      memory::gate_sleep(entry_.stop, key, Deadline::never());
+    }
+  }
+
+  // Lets a standby go on in its place, on its CPU. One CAS: who is killed before it is replaced by
+  // the parent, who finds too few active workers; behind it the parent finds enough.
+  void hand_over() {
+    const std::uint32_t mine = entry_.role.load();
+    if (layout::role_of(mine) != Role::active) {
+      return;
+    }
+    for (std::uint32_t i = 0; i < board_.worker_count(); ++i) {
+      layout::WorkerEntry& other = board_.worker(i);
+      std::uint32_t role = layout::worker_role(Role::standby, 0);
+      if (other.role.load() == role && other.role.compare_exchange_strong(role, mine)) {
+        memory::gate_wake(other.stop, memory::kAll);
+        entry_.role.store(layout::worker_role(Role::none, 0));
+        return;
+      }
+    }
+  }
+
+  // The last call, and the end of what the tasks have left in this process.
+  void say_farewell() {
+    if (board_.header().closing.load() == 2) {
+      return;  // terminated: this is no end in order
+    }
+    if (const memory::BlockId call = board_.header().last_call.load()) {
+      out_.rewind(0);
+      out_.set_depth(0);
+      run_message(call, out_);
+      const ByteView outcome = out_.written();
+      try {
+        memory::Message message{outcome.size(), results_.objects()};
+        copy_bytes(message.payload().data(), outcome.data(), outcome.size());
+        memory::set_home(message.id(), layout::HomeKind::cell, &entry_.farewell);
+        entry_.farewell.store(message.release());  // the commit
+      } catch (const std::bad_alloc&) {
+        get_logger().error("what a worker returned at its end finds no memory");
+      }
+      results_.clear();
+    }
+    end_worker_states();
+  }
 
   bool initialize() {
     const memory::BlockId call = board_.header().initializer.load();
@@ -91,6 +192,9 @@ class Worker {
   std::uint32_t next() {
     layout::BoardHeader& header = board_.header();
     for (;;) {
+      if (entry_.leave.load(std::memory_order_relaxed) != 0) {
+        return kNone;
+      }
       if (const std::uint32_t index = claim(); index != kNone) {
         return index;
       }
@@ -100,7 +204,8 @@ class Worker {
       const auto something = [&] {
         return header.head.load(std::memory_order_relaxed) !=
                    header.tail.load(std::memory_order_relaxed) ||
-               header.closing.load(std::memory_order_relaxed) != 0;
+               header.closing.load(std::memory_order_relaxed) != 0 ||
+               entry_.leave.load(std::memory_order_relaxed) != 0;
       };
       const auto cpu = static_cast<int>(header.work.cpu.load(std::memory_order_relaxed)) - 1;
       memory::Waiting waiting{spinner_};
@@ -137,6 +242,7 @@ class Worker {
         TaskSlot& slot = board_.slot(index);
         std::uint64_t state = slot.state.load(std::memory_order_acquire);
         if (layout::slot_phase(state) == SlotPhase::posted &&
+            slot.position.load(std::memory_order_relaxed) == head &&
             slot.state.compare_exchange_strong(
                 state, layout::slot_state(SlotPhase::running, me_, layout::slot_sequence(state)))) {
           claimed = index;
@@ -166,7 +272,8 @@ class Worker {
   }
 
   bool run_in_frame(Reader& in, Writer& out, TaskSlot* slot) {
-    CallFrame frame{in, out, self_};
+    callable_ = nullptr;
+    CallFrame frame{in, out, self_, &callable_};
     std::vector<KnownOutcome> known;
     if (slot != nullptr) {
       frame.item_slot = &slot->item;
@@ -187,6 +294,7 @@ class Worker {
     out_.rewind(0);
     out_.set_depth(0);
     task_begins(slot, entry_);
+    const StreamAtWork stream{slot.stream.load(std::memory_order_relaxed), slot.item};
     if (const memory::BlockId task = slot.task.load(std::memory_order_relaxed)) {
       run_message(task, out_, &slot);
     } else {
@@ -196,11 +304,12 @@ class Worker {
       run_in_frame(in, out_, &slot);
     }
     task_ends();
+    const std::uint64_t lasted = now() - static_cast<std::uint64_t>(begin);
+    slow_tasks_.note(lasted, callable_, slot);
     hand_in(slot);
     results_.clear();
     entry_.running.store(0, std::memory_order_relaxed);
-    entry_.busy_ns.fetch_add(static_cast<std::uint64_t>(os::monotonic_ns() - begin),
-                             std::memory_order_relaxed);
+    entry_.busy_ns.fetch_add(lasted, std::memory_order_relaxed);
     entry_.tasks.fetch_add(1, std::memory_order_relaxed);
     return report(index, slot);
   }
@@ -257,6 +366,8 @@ class Worker {
   std::uint32_t me_;
   layout::WorkerEntry& entry_;
   ExceptionOrigin self_;
+  SlowTasks slow_tasks_{entry_};
+  const std::type_info* callable_ = nullptr;  // of the task at hand
   memory::Spinner spinner_;
   memory::ObjectCollector results_;  // the shared objects in the outcome at hand
   Writer out_{&results_};            // the outcome at hand; keeps its memory between tasks

@@ -19,11 +19,16 @@ namespace mp::pool {
 
 class WorkerCrew {
  public:
-  // Forks the zygote under StartMethod::fork, so make it before there are threads.
   WorkerCrew(Board board, StartMethod method);
   ~WorkerCrew();
   WorkerCrew(const WorkerCrew&) = delete;
   WorkerCrew& operator=(const WorkerCrew&) = delete;
+
+  // Under StartMethod::fork forks the zygote, which makes all workers from then on; workers made
+  // before are forked by the calling thread. Call it before the pool has threads.
+  void settle();
+  // No more workers will be made.
+  void dismiss_zygote() noexcept;
 
   // Makes a worker process. Throws StartError, OutOfMemory.
   [[nodiscard]] std::shared_ptr<process::ChildProcess> start(std::uint32_t index);

@@ -118,6 +118,8 @@ class Entered {
 
 std::shared_ptr<ChildProcess> born(const Identity& identity, Entered& entered, os::Child child,
                                    memory::Message& message) {
+  memory::set_process_name(entered.id(), identity.name);
+  memory::set_process_name(memory::this_process(), identity.parent_name);
   return std::make_shared<ChildProcess>(identity.name, entered.keep(), child.pid,
                                         std::move(child.pidfd), message.release());
 }

@@ -101,8 +101,10 @@ class ChildProcess {
 // A small process without threads that makes children on request, as children of this process.
 class Zygote {
  public:
-  // A copy of this process as it is now (fork), or this program executed anew (spawn).
-  static std::unique_ptr<Zygote> fork_now(const std::string& name);
+  // A copy of this process as it is now (fork), but for those descriptors, or this program executed
+  // anew (spawn).
+  static std::unique_ptr<Zygote> fork_now(const std::string& name,
+                                          std::vector<int> not_inherited = {});
   static std::unique_ptr<Zygote> spawn(const std::string& name);
   // The one behind StartMethod::forkserver; made when first asked for, and again when it died.
   static std::shared_ptr<Zygote> forkserver();
@@ -117,6 +119,8 @@ class Zygote {
   [[nodiscard]] std::shared_ptr<ChildProcess> start(const ChildSpec& spec);
   [[nodiscard]] int pid() const noexcept { return process_->pid(); }
   [[nodiscard]] bool is_alive();
+  // Lets it end, without waiting for that. It makes no more children.
+  void dismiss() noexcept;
 
  private:
   Zygote(std::shared_ptr<ChildProcess> process, os::Fd channel);
@@ -125,6 +129,7 @@ class Zygote {
   std::shared_ptr<ChildProcess> process_;
   os::Fd channel_;
   std::mutex mutex_;
+  bool dismissed_ = false;
 };
 
 }  // namespace mp::process

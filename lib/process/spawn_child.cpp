@@ -23,6 +23,18 @@ void spawned_child_main(memory::ProcessId self, memory::BlockId message) {
 
 }  // namespace
 
+os::Child execute_program(os::StartChannel& channel, std::vector<os::FdMapping> fds) {
+  os::SpawnOptions options;
+  options.arguments = os::command_line();
+  options.environment = os::environment();
+  options.environment->push_back(channel.variable);
+  options.fds = std::move(fds);
+  options.fds.push_back({channel.child.get(), kChannelNumber});
+  os::Child process = os::spawn(options);
+  channel.child.reset();
+  return process;
+}
+
 os::Child execute_self(memory::ProcessId child, memory::BlockId message, std::span<const int> fds) {
   if (is_being_spawned()) {
     throw StartError{
@@ -34,17 +46,12 @@ os::Child execute_self(memory::ProcessId child, memory::BlockId message, std::sp
         "mp::init(argc, argv) first in main; or use StartMethod::fork"};
   }
   os::StartChannel channel = os::open_start_channel(kChannelNumber);
-  os::SpawnOptions options;
-  options.arguments = os::command_line();
-  options.environment = os::environment();
-  options.environment->push_back(channel.variable);
-  options.fds = {{channel.child.get(), kChannelNumber}, {memory::Arena::get().fd(), kArenaNumber}};
+  std::vector<os::FdMapping> given{{memory::Arena::get().fd(), kArenaNumber}};
   int number = kFirstOwnNumber;
   for (const int fd : fds) {
-    options.fds.push_back({fd, number++});
+    given.push_back({fd, number++});
   }
-  os::Child process = os::spawn(options);
-  channel.child.reset();
+  os::Child process = execute_program(channel, std::move(given));
   try {
     send_hello(channel.parent.get());
     send_frame(channel.parent.get(), make_call(&spawned_child_main, child, message).bytes());

@@ -7,8 +7,10 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "os/spawn.hpp"
+#include "os/start_marker.hpp"
 #include "process/child_process.hpp"
 
 namespace mp::process {
@@ -24,5 +26,7 @@ inline constexpr int kFirstOwnNumber = 5;  // the descriptors of `fds`, one afte
 // Only the process.
 [[nodiscard]] os::Child execute_self(memory::ProcessId child, memory::BlockId message,
                                      std::span<const int> fds);
+// This program anew, with its end of `channel` at kChannelNumber and `fds`.
+[[nodiscard]] os::Child execute_program(os::StartChannel& channel, std::vector<os::FdMapping> fds);
 
 }  // namespace mp::process

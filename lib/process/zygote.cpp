@@ -84,12 +84,16 @@ constinit std::shared_ptr<Zygote>* server = nullptr;
 Zygote::Zygote(std::shared_ptr<ChildProcess> process, os::Fd channel)
     : process_{std::move(process)}, channel_{std::move(channel)} {}
 
-std::unique_ptr<Zygote> Zygote::fork_now(const std::string& name) {
+std::unique_ptr<Zygote> Zygote::fork_now(const std::string& name,
+                                         std::vector<int> not_inherited) {
   auto [ours, its] = os::socket_pair(os::SocketKind::seqpacket);
   ChildSpec spec = zygote_spec(name);
   // The copy has both ends; it closes ours, or it would never see the end.
-  spec.body = [ours = ours.get(), its = its.get()] {
-    os::Fd{ours}.reset();
+  not_inherited.push_back(ours.get());
+  spec.body = [not_inherited = std::move(not_inherited), its = its.get()] {
+    for (const int fd : not_inherited) {
+      os::Fd{fd}.reset();
+    }
     serve(os::Fd{its}, Origin::copy);
   };
   auto process = fork_child(std::move(spec));
@@ -126,14 +130,21 @@ void Zygote::end_forkserver() noexcept {
 
 Zygote::~Zygote() {
   if (process_->is_ours()) {
-    // Closing the channel would not be enough: forked children have copies of this end.
-    try {
-      const std::byte goodbye{};
-      os::send_all(channel_.get(), {&goodbye, 1});
-    } catch (const OsError&) {
-      // It is dead already.
-    }
+    dismiss();
     process_->wait(Deadline::never());
+  }
+}
+
+void Zygote::dismiss() noexcept {
+  if (std::exchange(dismissed_, true)) {
+    return;
+  }
+  // Closing the channel would not be enough: forked children have copies of this end.
+  try {
+    const std::byte goodbye{};
+    os::send_all(channel_.get(), {&goodbye, 1});
+  } catch (const OsError&) {
+    // It is dead already.
   }
 }
 

@@ -56,6 +56,9 @@ struct alignas(64) LockObject {
   LockWord lock;
   Word flags;             // kLock..., fixed once the object is published
   std::uint64_t payload;  // how many bytes follow
+  // The user's: how many extents the bytes have, and which. Fixed once anybody else sees the object.
+  std::uint64_t rank;
+  std::uint64_t extents[4];
 };
 inline constexpr std::uint32_t kLockRecursive = 1;  // an RLock
 inline constexpr std::uint32_t kLockTakesOver = 2;  // on_owner_death::release

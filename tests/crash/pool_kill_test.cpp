@@ -126,6 +126,23 @@ class Subject {
     return operation;
   }
 
+  // The parent posts a task that goes ahead of two, which it takes back from the board.
+  Operation overtake() {
+    Operation operation = base("Pool.overtake");
+    operation.run = [this] { add(2, 1); };
+    operation.second = [this] { pool::work_on_board(board_.id(), 1); };
+    operation.verify = [this] {
+      memory::bury_the_dead();
+      board_.header().tasks_limit = 0;
+      pool::work_on_board(board_.id(), 2);
+      for (const auto& begun : counts()->begun) {
+        check(begun <= 1, "a task ran twice");
+      }
+    };
+    posted_ = 2;
+    return operation;
+  }
+
   // The parent takes outcomes, or what a dead worker left.
   Operation collect() {
     return parental("Pool.collect", [this](Finished& finished) { table_->collect(finished); });
@@ -198,10 +215,11 @@ class Subject {
     return operation;
   }
 
-  void add(int number) {
+  void add(int number, int priority = 0) {
     RawTask task = make(number, kind_);
     results_.push_back(std::make_shared<RawResult>());
-    table_->add({std::move(task.call), std::move(task.objects), results_.back(), {}});
+    table_->add({std::move(task.call), std::move(task.objects), results_.back(),
+                 TaskRules{.priority = priority}});
   }
 
   int count(std::uint32_t worker, layout::SlotPhase phase) {
@@ -274,6 +292,12 @@ TEST(PoolKill, PostOfALargeTask) {
 }
 TEST(PoolKill, PostOfATaskWithASharedObject) {
   expect_survival(Subject{"shared", Kind::shared}.post());
+}
+TEST(PoolKill, OvertakeOfSmallTasks) {
+  expect_survival(Subject{"small", Kind::small}.overtake());
+}
+TEST(PoolKill, OvertakeOfTasksWithSharedObjects) {
+  expect_survival(Subject{"shared", Kind::shared}.overtake());
 }
 TEST(PoolKill, CollectOfSmallOutcomes) {
   expect_survival(Subject{"small", Kind::small}.collect());

@@ -2,6 +2,7 @@
 #include "mp/shared/array.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <gtest/gtest.h>
 #include <limits>
@@ -122,6 +123,69 @@ TEST(Array, TakesNoPagesWhereItIsSparse) {
   huge[huge.size() / 2] = std::byte{1};
   EXPECT_EQ(test::in_child([huge] { EXPECT_EQ(huge[huge.size() / 2], std::byte{1}); }), exited(0));
   EXPECT_LT(memory::heap_use().resident - before, std::uint64_t{2} << 20);
+}
+
+TEST(Array, HasSlices) {
+  const Array<int> data{1, 2, 3, 4, 5};
+  const std::span<int> middle = data.slice(1, 4);
+  middle[0] = 20;
+  EXPECT_EQ(data[1], 20);
+  EXPECT_EQ(middle.size(), 3U);
+  EXPECT_TRUE(data.slice(5, 5).empty());
+  EXPECT_THROW(static_cast<void>(data.slice(2, 6)), std::out_of_range);
+  EXPECT_THROW(static_cast<void>(data.slice(3, 2)), std::out_of_range);
+  EXPECT_THROW(static_cast<void>(data.slice(SIZE_MAX, SIZE_MAX)), std::out_of_range);
+}
+
+TEST(Array, HasSeveralDimensions) {
+  const Array<double> data(extents{3, 4});
+  EXPECT_EQ(data.size(), 12U);
+  const MdSpan<double, 2> grid = data.mdspan<2>();
+  grid(2, 1) = 5;
+  EXPECT_EQ(data[9], 5);
+  EXPECT_EQ(grid.at(2, 1), 5);
+  EXPECT_EQ(grid.row(2)(1), 5);
+  EXPECT_EQ(grid.row(2).elements().size(), 4U);
+  EXPECT_THROW(static_cast<void>(grid.at(3, 0)), std::out_of_range);
+  EXPECT_THROW(static_cast<void>(grid.at(0, 4)), std::out_of_range);
+  EXPECT_THROW(static_cast<void>(grid.at(-1, 0)), std::out_of_range);
+  const Array<double> there = test::send(data);
+  EXPECT_EQ(there.mdspan<2>()(2, 1), 5);
+  EXPECT_EQ(there.mdspan<2>().extent(1), 4U);
+  EXPECT_THROW(static_cast<void>(data.mdspan<1>()), UsageError);
+  EXPECT_THROW(static_cast<void>(Array<double>(12).mdspan<2>()), UsageError);
+  const RawArray<int> cube(extents{2, 3, 4, 5});
+  EXPECT_EQ(cube.mdspan<4>().size(), 120U);
+  EXPECT_THROW(Array<double>(extents{SIZE_MAX / 2, SIZE_MAX / 2}), OutOfMemory);
+  EXPECT_THROW(Array<double>(extents{-1}), OutOfMemory);
+}
+
+TEST(Array, HasTheLockThatItIsGiven) {
+  const RLock lock;
+  const Array<int> a(locked_by(lock), 10);
+  const Array<int> b(locked_by(lock), extents{2, 5});
+  EXPECT_EQ(a.get_lock(), lock);
+  EXPECT_EQ(b.get_lock(), a.get_lock());
+  const Array<int> there = test::send(b);
+  EXPECT_EQ(there.get_lock(), lock);
+  EXPECT_EQ(there, b);
+  const std::scoped_lock hold{there};
+  EXPECT_TRUE(lock.locked());
+}
+
+TEST(Array, HoldsAtomics) {
+  const RawArray<std::atomic<int>> counts(4);
+  const auto count = [&] {
+    for (int i = 0; i < 10000; ++i) {
+      counts[1] += 1;
+    }
+  };
+  test::Child child{count};
+  count();
+  EXPECT_EQ(child.wait(), exited(0));
+  EXPECT_EQ(counts[1], 20000);
+  EXPECT_EQ(test::send(counts)[1], 20000);
+  EXPECT_THROW(static_cast<void>(test::send_as<RawArray<int>>(counts)), TypeMismatch);
 }
 
 }  // namespace

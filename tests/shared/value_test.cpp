@@ -2,6 +2,7 @@
 #include "mp/shared/value.hpp"
 
 #include <array>
+#include <atomic>
 #include <complex>
 #include <csignal>
 #include <gtest/gtest.h>
@@ -170,6 +171,29 @@ TEST(Value, TellsOfAHolderThatDied) {
   EXPECT_EQ(value.value(), 5);
   memory::bury_the_dead();
 }
+
+TEST(Value, HasTheLockThatItIsGiven) {
+  const RLock lock;
+  const Value<int> a{locked_by(lock), 5};
+  const Value<double> b{locked_by(lock), 2.5};
+  EXPECT_EQ(*a, 5);
+  EXPECT_EQ(a.get_lock(), b.get_lock());
+  const Value<int> there = test::send(a);
+  EXPECT_EQ(there.get_lock(), lock);
+  there.set_value(6);
+  EXPECT_EQ(a.value(), 6);
+  EXPECT_THROW(static_cast<void>(test::send_as<RawValue<int>>(a)), TypeMismatch);
+}
+
+TEST(RawValue, HoldsAnAtomic) {
+  const RawValue<std::atomic<long>> count{5};
+  EXPECT_EQ(test::in_child([&] { *count += 2; }), exited(0));
+  EXPECT_EQ(count->load(), 7);
+}
+
+static_assert(detail::is_shareable<std::atomic<int>>());
+static_assert(!detail::is_shareable<std::atomic<int*>>());
+static_assert(!detail::is_shareable<std::atomic<std::array<long, 4>>>(), "it would need a lock");
 
 }  // namespace
 }  // namespace mp

@@ -236,6 +236,10 @@ void install_leak_sentinel() {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   // The arena: one memfd for the life of the process, mapped on first use.
   allow_lingering(Resource::descriptor, "/memfd:mp*");
+  // The register of named shared memory, and its tracker, which lives as long as this program.
+  allow_lingering(Resource::descriptor, "/dev/shm/mp-names-*");
+  allow_lingering(Resource::name, "/dev/shm/mp-names-*");
+  allow_lingering(Resource::child, "mp-tracker*");
   testing::UnitTest::GetInstance()->listeners().Append(new LeakSentinel);
 }
 

@@ -35,6 +35,8 @@ struct ClientOptions {
   std::uint64_t max_frame = kDefaultMaxFrame;
   // Whether the key may be proved by HMAC-MD5, as CPython before 3.12 does.
   bool allow_md5 = true;
+  // What send and recv speak.
+  Codec codec = Codec::native;
 };
 
 // Returns a connection to whoever listens at `address`.

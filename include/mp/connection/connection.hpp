@@ -11,6 +11,9 @@
 //     a.send(std::vector{1, 2, 3});
 //     auto numbers = b.recv<std::vector<int>>();
 //
+// With Codec::pickle (ClientOptions, ListenerOptions) they are those of mp/codec/pickle.hpp, and
+// meet the send and recv of Python's Connection: the types are those with a pickle::Convert.
+//
 // A Connection is a handle: copies are the same end, and constness is that of the handle. It can
 // be an argument of a process, a result, or a message: then the receiver holds the end as well. One
 // over a socket travels only through a unix socket, and in a process forked from here it works.
@@ -53,6 +56,7 @@
 #include "mp/base/deadline.hpp"
 #include "mp/base/export.hpp"
 #include "mp/codec/codec.hpp"
+#include "mp/codec/pickle.hpp"
 #include "mp/codec/types/string.hpp"
 #include "mp/connection/loan.hpp"
 #include "mp/connection/parcel.hpp"
@@ -66,6 +70,12 @@ class Channel;
 
 }  // namespace detail
 
+// What send and recv make of values.
+enum class Codec : std::uint8_t {
+  native,  // mp::encode: for programs of mp
+  pickle,  // pickle::dumps: for CPython
+};
+
 // Who made the other end of a unix socket, as the kernel wrote it down then.
 struct PeerCredentials {
   int pid = 0;
@@ -77,14 +87,16 @@ class MP_API Connection {
  public:
   // No end at all: every call throws ClosedError.
   Connection() noexcept;
-  explicit Connection(std::shared_ptr<detail::Channel> channel) noexcept;
+  explicit Connection(std::shared_ptr<detail::Channel> channel,
+                      Codec codec = Codec::native) noexcept;
   Connection(const Connection&) noexcept;
   Connection(Connection&&) noexcept;
   Connection& operator=(const Connection&) noexcept;
   Connection& operator=(Connection&&) noexcept;
   ~Connection();
 
-  // Sends `value`, of any type that mp can encode.
+  // Sends `value`, of any type that mp can encode. With Codec::pickle a type that Python has
+  // nothing for is a UsageError.
   template <class T>
   void send(const T& value) const {
     send_value<detail::Normalized<T>>(value, Deadline::never());
@@ -157,6 +169,8 @@ class MP_API Connection {
   // For mp::wait.
   [[nodiscard]] Waitable waitable() const;
 
+  [[nodiscard]] Codec codec() const noexcept { return codec_; }
+
   // Who is at the other end. Expects: a connection over a unix socket.
   [[nodiscard]] PeerCredentials peer_credentials() const;
 
@@ -166,7 +180,7 @@ class MP_API Connection {
  private:
   friend struct codec<Connection>;
   static Connection from_id(std::uint64_t id);
-  static Connection from_socket(int fd);
+  static Connection from_socket(int fd, Codec codec);
   [[nodiscard]] std::uint64_t id() const;
   [[nodiscard]] int socket() const;
 
@@ -176,14 +190,52 @@ class MP_API Connection {
   template <class T>
   bool send_value(const T& value, Deadline until) const;
   template <class T>
+  bool send_pickle(const T& value, Deadline until) const;
+  template <class T>
   std::optional<T> recv_value(Deadline until) const;
+  template <class T>
+  std::optional<T> recv_pickle(Deadline until) const;
 
   std::shared_ptr<detail::Channel> channel_;
+  Codec codec_ = Codec::native;
 };
+
+namespace detail {
+
+[[noreturn]] MP_API void throw_not_picklable(std::string_view type);
+
+}  // namespace detail
+
+template <class T>
+bool Connection::send_pickle(const T& value, Deadline until) const {
+  if constexpr (pickle::Picklable<T>) {
+    const Bytes message = pickle::dumps(value);
+    detail::Outgoing parcel{ByteView{message}};
+    return send_parcel(parcel, until);
+  } else {
+    detail::throw_not_picklable(detail::spelled_name<T>());
+  }
+}
+
+template <class T>
+std::optional<T> Connection::recv_pickle(Deadline until) const {
+  if constexpr (pickle::Picklable<T>) {
+    detail::Incoming parcel{{}};
+    if (!recv_parcel(parcel, until)) {
+      return std::nullopt;
+    }
+    return pickle::loads<T>(parcel.bytes());
+  } else {
+    detail::throw_not_picklable(detail::spelled_name<T>());
+  }
+}
 
 template <class T>
 bool Connection::send_value(const T& value, Deadline until) const {
   detail::require_codable<T>();
+  if (codec_ == Codec::pickle) [[unlikely]] {
+    return send_pickle(value, until);
+  }
   if constexpr (Codable<T>) {
     detail::Outgoing parcel{message_size(value)};
     Writer out{parcel.bytes(), &parcel};
@@ -198,6 +250,9 @@ bool Connection::send_value(const T& value, Deadline until) const {
 template <class T>
 std::optional<T> Connection::recv_value(Deadline until) const {
   detail::require_codable<T>();
+  if (codec_ == Codec::pickle) [[unlikely]] {
+    return recv_pickle<T>(until);
+  }
   if constexpr (Codable<T>) {
     std::byte small[detail::kSmallMessage];
     detail::Incoming parcel{small};
@@ -217,7 +272,7 @@ struct codec<Connection> {
   static constexpr bool kFixed = true;
   static void write(auto& out, const Connection& end) {
     if (const int socket = end.socket(); socket >= 0) {
-      out.write_raw(std::uint64_t{0});
+      out.write_raw(end.codec() == Codec::pickle ? kPickleSocket : kSocket);
       out.put_fd(socket, "a Connection over a socket");
     } else {
       out.put_object(end.id(), "a Connection");
@@ -225,12 +280,18 @@ struct codec<Connection> {
   }
   static Connection read(Reader& in) {
     const auto id = in.read_raw<std::uint64_t>();
-    if (id == 0) {
-      return Connection::from_socket(in.take_fd("a Connection over a socket"));
+    if (id == kSocket || id == kPickleSocket) {
+      return Connection::from_socket(in.take_fd("a Connection over a socket"),
+                                     id == kSocket ? Codec::native : Codec::pickle);
     }
     in.take_object(id, "a Connection");
     return Connection::from_id(id);
   }
+
+ private:
+  // What no object has for an id.
+  static constexpr std::uint64_t kSocket = 0;
+  static constexpr std::uint64_t kPickleSocket = ~std::uint64_t{0};
 };
 
 }  // namespace mp

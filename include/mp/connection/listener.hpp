@@ -54,6 +54,8 @@ struct ListenerOptions {
   bool same_user = false;
   // Whether peers may prove the key by HMAC-MD5, as CPython before 3.12 does.
   bool allow_md5 = true;
+  // What send and recv of the accepted connections speak.
+  Codec codec = Codec::native;
 };
 
 class MP_API Listener {

@@ -25,6 +25,8 @@ struct MP_API DeathReport {
   std::vector<std::uint64_t> frames =
       {};                      // its stack, innermost first, as addresses of this process
   bool out_of_memory = false;  // the kernel has killed for memory in this control group
+  std::uint64_t resident = 0;  // of a MemoryExceeded: what the worker had, in bytes,
+  std::uint64_t memory_cap = 0;  // and what it might have
   std::string saved_to = {};   // the file for MP_REPLAY, of a PoisonTask
 
   // The stack with names and lines, one frame a line; empty when there is none.

@@ -38,6 +38,7 @@ enum class Errc {
   task_timeout = 22,
   cancelled = 23,
   poison_task = 24,
+  memory_exceeded = 25,
 };
 
 [[nodiscard]] MP_API const std::error_category& error_category() noexcept;

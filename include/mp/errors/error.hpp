@@ -167,6 +167,8 @@ class MP_API DecodeError : public CodecError {
 class MP_API TypeMismatch : public CodecError {
  public:
   TypeMismatch(std::string_view expected, std::string_view received, Bytes message = {});
+  // The same sentence, with the message.
+  TypeMismatch(const TypeMismatch& error, Bytes message);
   ~TypeMismatch() override;
 };
 
@@ -277,6 +279,13 @@ class MP_API PoisonTask : public WorkerDied {
  public:
   PoisonTask(int pid, int exitcode, DeathReport report);
   ~PoisonTask() override;
+};
+
+// A task had its worker use more memory than a worker may have, twice. The report says how much.
+class MP_API MemoryExceeded : public WorkerDied {
+ public:
+  MemoryExceeded(int pid, int exitcode, DeathReport report);
+  ~MemoryExceeded() override;
 };
 
 // The object belongs to another process, or cannot be used after a fork.

@@ -24,6 +24,7 @@
 #include "mp/pool/map_chunks.hpp"
 #include "mp/pool/options.hpp"
 #include "mp/pool/outcome.hpp"
+#include "mp/pool/progress.hpp"
 #include "mp/pool/raw_pool.hpp"
 
 namespace mp::detail {
@@ -82,20 +83,25 @@ struct ImapState {
   std::size_t chunksize;
   TaskRules rules;
   std::shared_ptr<MapJournal> journal;
+  std::uint64_t call_number;
+  std::shared_ptr<Progress> progress;  // until the range has ended
   std::size_t given = 0;
   std::shared_ptr<RawResult> known;  // of the item behind the chunk that was made last
 
   RawTask next() {
-    if (journal != nullptr) {
-      return next_missing();
-    }
+    RawTask task = journal != nullptr ? next_missing() : next_chunk();
+    task.progress = task.call || task.known ? progress : std::exchange(progress, nullptr);
+    return task;
+  }
+
+ private:
+  RawTask next_chunk() {
     std::vector<Item> chunk;
     source.read(chunk, chunksize);
     const std::size_t first = std::exchange(given, given + chunk.size());
     return task_of(chunk, first);
   }
 
- private:
   RawTask task_of(const std::vector<Item>& chunk, std::size_t first) {
     if (chunk.empty()) {
       return {};
@@ -103,6 +109,7 @@ struct ImapState {
     RawTask task = make_chunk<kSpread, Item>(f, chunk.begin(), chunk.size());
     task.rules = rules;
     task.first_item = first;
+    task.call_number = call_number;
     return task;
   }
 
@@ -176,9 +183,14 @@ auto make_imap(const std::shared_ptr<RawPool>& pool, Order order, const F& f, It
         options.journal, digest_of_types<std::decay_t<F>, Item, R>(), options.sync);
     at_end = [journal] { journal->finish(); };
   }
-  auto state = std::shared_ptr<State>{new State{f, Source<Items>{std::forward<Items>(items)},
-                                                std::max<std::size_t>(1, options.chunksize),
-                                                rules_of(options), journal, 0, nullptr}};
+  std::uint64_t length = 0;
+  if constexpr (std::ranges::sized_range<Items>) {
+    length = std::ranges::size(items);
+  }
+  auto progress = make_progress(options.progress, typeid(std::decay_t<F>), length);
+  auto state = std::shared_ptr<State>{new State{
+      f, Source<Items>{std::forward<Items>(items)}, std::max<std::size_t>(1, options.chunksize),
+      rules_of(options), journal, pool->next_call(), std::move(progress), 0, nullptr}};
   return Imap<R>{pool, order, [state] { return state->next(); }, std::move(at_end)};
 }
 

@@ -6,18 +6,21 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <iterator>
 #include <memory>
 #include <ranges>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
 #include "mp/pool/async_result.hpp"
 #include "mp/pool/imap.hpp"
 #include "mp/pool/options.hpp"
+#include "mp/pool/progress.hpp"
 #include "mp/pool/raw_pool.hpp"
 
 namespace mp::detail {
@@ -133,6 +136,9 @@ auto submit_map(const std::shared_ptr<RawPool>& pool, const F& f, Items&& items,
     std::vector<std::shared_ptr<RawResult>> parts;
     parts.reserve((count + chunk - 1) / chunk);
     const TaskRules rules = rules_of(options);
+    const std::uint64_t call_number = pool->next_call();
+    const auto progress =
+        count == 0 ? nullptr : make_progress(options.progress, typeid(std::decay_t<F>), count);
     std::shared_ptr<MapJoin> join;
     ResultHook all_done;
     if (options.callback || options.error_callback) {
@@ -147,7 +153,9 @@ auto submit_map(const std::shared_ptr<RawPool>& pool, const F& f, Items&& items,
       const std::size_t size = std::min(chunk, count - done);
       RawTask task = make_chunk<kSpread, Item>(f, first, size);
       task.rules = rules;
+      task.progress = progress;
       task.first_item = done;
+      task.call_number = call_number;
       std::ranges::advance(first, static_cast<std::ranges::range_difference_t<Items>>(size));
       if (join != nullptr) {
         task.callback = [join, all_done, place = parts.size()](const auto& result) {

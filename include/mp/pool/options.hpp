@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -15,36 +14,13 @@
 #include <utility>
 #include <vector>
 
-#include "mp/codec/codec.hpp"
-#include "mp/memory/object_ref.hpp"
+#include "mp/base/export.hpp"
 #include "mp/pool/journal.hpp"
-#include "mp/process/call.hpp"
+#include "mp/pool/resources.hpp"
+#include "mp/pool/worker_calls.hpp"
 #include "mp/process/start_method.hpp"
 
 namespace mp {
-
-// A call without result that every worker makes before its first task: a function, a captureless
-// lambda, or mp::partial with the values that it needs.
-class MP_API Initializer {
- public:
-  Initializer() = default;
-  template <class F>
-  requires(!std::same_as<std::decay_t<F>, Initializer> && std::invocable<std::decay_t<F>>)
-      Initializer(F f)  // NOLINT(google-explicit-constructor): a function is an initializer
-      : Initializer{[&](Carrier& carrier) { return make_call_with(&carrier, f); }} {}
-
-  [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(call_); }
-  [[nodiscard]] const RawCall& call() const noexcept { return call_; }
-  [[nodiscard]] const std::vector<std::uint64_t>& objects() const noexcept { return objects_; }
-  [[nodiscard]] const std::vector<detail::ObjectRef>& held() const noexcept { return held_; }
-
- private:
-  explicit Initializer(const std::function<RawCall(Carrier&)>& encode);
-
-  RawCall call_;
-  std::vector<std::uint64_t> objects_;
-  std::vector<detail::ObjectRef> held_;
-};
 
 // How long something may last. Any duration converts; it must be positive.
 class MP_API TimeLimit {
@@ -70,6 +46,15 @@ struct PoolOptions {
   Initializer initializer = {};
   int maxtasksperchild = 0;               // a worker is replaced after so many; 0: never
   std::optional<StartMethod> start = {};  // the default method when empty
+  // Calls that are not finished yet, chunks of maps included: whoever makes one more waits until it
+  // is not one too many. 0: any number. Callbacks are never made to wait.
+  std::size_t max_tasks_active = 0;
+  // Workers more that are started and initialized, and take the place of one that ends at once.
+  int standby = 0;
+  Pinning pin = {};
+  MemoryCaps memory = {};
+  WorkerExit worker_exit = {};
+  std::uint64_t seed = 0;  // of task_seed() (mp/pool/this_task.hpp)
 };
 
 // What a task may do and how often it is tried. The same fields stand in the options of the calls.
@@ -81,12 +66,16 @@ struct PoolOptions {
 // A task is tried again, up to `retries` times, when its worker died or its time was over, and with
 // `retry_exceptions` when it threw: the first time after `backoff`, then after twice as long, and
 // so on. Without retries no task ever runs twice.
+//
+// Among tasks that nobody has begun the one of the highest `priority` is next, and the one that
+// came first among equals.
 struct TaskRules {
   TimeLimit timeout = {};
   std::chrono::nanoseconds grace = std::chrono::seconds{1};
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
 };
 
 // For one call. The callbacks run one at a time in a thread of the pool, before get() and wait()
@@ -100,6 +89,7 @@ struct CallOptions {
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
 };
 template <>
 struct CallOptions<void> {
@@ -110,6 +100,7 @@ struct CallOptions<void> {
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
 };
 
 // For map, starmap and their kin. Items travel to the workers in chunks, and the rules are for each
@@ -117,17 +108,20 @@ struct CallOptions<void> {
 struct MapOptions {
   // Items in a chunk; 0: so that each worker gets about four chunks, or one item with a journal.
   std::size_t chunksize = 0;
+  std::string progress = {};  // the label of a bar on stderr (mp/pool/progress.hpp); empty: none
   TimeLimit timeout = {};
   std::chrono::nanoseconds grace = std::chrono::seconds{1};
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
   std::string journal = {};  // a file that keeps what is finished (mp/pool/journal.hpp)
   JournalSync sync = JournalSync::at_end;
 };
 template <class R>
 struct MapAsyncOptions {
   std::size_t chunksize = 0;
+  std::string progress = {};
   std::function<void(const R&)> callback = {};
   std::function<void(const std::exception_ptr&)> error_callback = {};
   TimeLimit timeout = {};
@@ -135,10 +129,12 @@ struct MapAsyncOptions {
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
 };
 template <>
 struct MapAsyncOptions<void> {
   std::size_t chunksize = 0;
+  std::string progress = {};
   std::function<void()> callback = {};
   std::function<void(const std::exception_ptr&)> error_callback = {};
   TimeLimit timeout = {};
@@ -146,6 +142,7 @@ struct MapAsyncOptions<void> {
   int retries = 0;
   std::chrono::nanoseconds backoff = std::chrono::nanoseconds::zero();
   bool retry_exceptions = false;
+  int priority = 0;
 };
 
 namespace detail {
@@ -156,18 +153,21 @@ template <class Options>
           .grace = options.grace,
           .retries = options.retries,
           .backoff = options.backoff,
-          .retry_exceptions = options.retry_exceptions};
+          .retry_exceptions = options.retry_exceptions,
+          .priority = options.priority};
 }
 
 template <class R>
 [[nodiscard]] MapAsyncOptions<R> async_options(const MapOptions& options) {
   MapAsyncOptions<R> result;
   result.chunksize = options.chunksize;
+  result.progress = options.progress;
   result.timeout = options.timeout;
   result.grace = options.grace;
   result.retries = options.retries;
   result.backoff = options.backoff;
   result.retry_exceptions = options.retry_exceptions;
+  result.priority = options.priority;
   return result;
 }
 

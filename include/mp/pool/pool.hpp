@@ -46,6 +46,7 @@
 #include "mp/pool/awaitable.hpp"
 #include "mp/pool/imap.hpp"
 #include "mp/pool/imap_chunks.hpp"
+#include "mp/pool/insights.hpp"
 #include "mp/pool/map_chunks.hpp"
 #include "mp/pool/options.hpp"
 #include "mp/pool/outcome.hpp"
@@ -188,6 +189,23 @@ class MP_API Pool {
 
   // How many calls can run at once.
   [[nodiscard]] int processes() const;
+  // Changes that while the pool works, up to four times what it was made with or 16, whichever is
+  // more. New workers are on their way when this returns; workers that are too many end when they
+  // have ended their tasks. Throws UsageError, PoolClosed.
+  void resize(int processes);
+  // What the workers' worker_exit (options.hpp) returned, in the order in which they ended; after
+  // join, of all that ended in order. Throws the first exception that one of them threw; UsageError
+  // when it returns something else.
+  template <class R>
+  std::vector<R> exit_results() const {
+    std::vector<R> results;
+    for (const auto& outcome : raw_->exit_results(detail::result_tag<R>())) {
+      results.push_back(detail::decode_outcome<R>(*outcome));
+    }
+    return results;
+  }
+  // What the workers did with their time, and the slowest tasks (mp/pool/insights.hpp).
+  [[nodiscard]] PoolInsights insights() const;
   [[nodiscard]] RawPool& raw() noexcept { return *raw_; }
 
  protected:

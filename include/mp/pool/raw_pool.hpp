@@ -18,6 +18,7 @@
 // Python:    multiprocessing.pool.Pool
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,7 +28,9 @@
 #include "mp/base/deadline.hpp"
 #include "mp/base/export.hpp"
 #include "mp/memory/object_ref.hpp"
+#include "mp/pool/insights.hpp"
 #include "mp/pool/options.hpp"
+#include "mp/pool/progress.hpp"
 #include "mp/pool/raw_result.hpp"
 #include "mp/process/raw_call.hpp"
 
@@ -49,7 +52,9 @@ struct RawTask {
   TaskRules rules = {};
   std::uint32_t items = 0;                // of a call of many: how many
   std::uint64_t first_item = 0;           // and the number of the first in the whole map
+  std::uint64_t call_number = 0;          // for task_seed(): which call it belongs to; 0: its own
   std::shared_ptr<RawResult> known = {};  // for imap: the outcome, when nothing is to be run
+  std::shared_ptr<detail::Progress> progress = {};  // told when it has ended
 };
 
 // Runs a task in this process that was saved when it was found to be poison: of a chunk only the
@@ -78,6 +83,16 @@ class MP_API RawPool {
   bool cancel(RawResult& result);
   // How many calls can run at once.
   [[nodiscard]] int width() const;
+  // Changes that: new workers start, or workers leave when they have ended their tasks.
+  void resize(int processes);
+  // What the last calls of workers came to, of all that have ended so far. `result` is the tag of
+  // the type in them; throws UsageError unless it is the one that was promised.
+  [[nodiscard]] std::vector<std::shared_ptr<RawResult>> exit_results(std::uint64_t result) const;
+  // A number for the random streams of the tasks of one call; submit gives one to those that have
+  // none.
+  [[nodiscard]] std::uint64_t next_call() noexcept { return ++calls_; }
+  // What the workers did with their time.
+  [[nodiscard]] PoolInsights insights() const;
 
   void close();
   void terminate();
@@ -91,6 +106,9 @@ class MP_API RawPool {
 
   std::unique_ptr<pool::Executor> executor_;
   std::uint32_t fork_generation_;
+  std::uint64_t seed_ = 0;
+  std::uint64_t exit_result_ = 0;
+  std::atomic<std::uint64_t> calls_{0};
 };
 
 }  // namespace mp

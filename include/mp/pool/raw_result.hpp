@@ -14,6 +14,7 @@
 #include "mp/base/bytes.hpp"
 #include "mp/base/carrier.hpp"
 #include "mp/base/export.hpp"
+#include "mp/pool/progress.hpp"
 
 namespace mp {
 
@@ -47,8 +48,9 @@ class MP_API RawResult {
   Bytes bytes_;                // the outcome, when it was short
   std::uint64_t message_ = 0;  // the block it is in otherwise
   std::unique_ptr<Carrier> carrier_;
-  ResultHook callback_;  // run by the pool's own thread before it is ready
-  ResultHook listener_;  // told when it is ready; must not block
+  ResultHook callback_;                         // run by the pool's own thread before it is ready
+  ResultHook listener_;                         // told when it is ready; must not block
+  std::shared_ptr<detail::Progress> progress_;  // told before that
   std::uint32_t items_ = 1;
   std::atomic<std::uint32_t> done_{0};
 };

@@ -14,9 +14,23 @@
 // Processes: the request is one word in shared memory; looking at it is one load.
 #pragma once
 
+#include <cstdint>
 #include <stop_token>
 
 #include "mp/base/export.hpp"
+
+namespace mp {
+
+// A number that is the task's own, of a map its item's, to make random numbers from:
+//
+//     std::mt19937_64 random{mp::task_seed()};
+//
+// It depends on the pool's `seed`, on how many calls the pool was given before (a map is one), and
+// on the item's place: not on the number of workers, chunks or attempts. Asked for by the thread
+// that runs the task; throws UsageError where there is none.
+[[nodiscard]] MP_API std::uint64_t task_seed();
+
+}  // namespace mp
 
 namespace mp::this_task {
 

@@ -6,6 +6,7 @@
 //     mp::Array<int> primes{2, 3, 5, 7};
 //     std::iota(data.begin(), data.end(), 0.0);
 //     std::span<double> view{data};
+//     mp::Array<double> grid(mp::extents{rows, columns});    // see extents.hpp
 //
 // A contiguous range of plain Ts: an access is an access to memory. No lock is taken and nothing is
 // checked but by at(). Passing an Array to another process costs a handle, whatever its size.
@@ -23,18 +24,23 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <concepts>
 #include <cstddef>
 #include <initializer_list>
 #include <iterator>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <ranges>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "mp/base/deadline.hpp"
 #include "mp/codec/traits.hpp"
+#include "mp/shared/extents.hpp"
 #include "mp/shared/window.hpp"
 #include "mp/sync/rlock.hpp"
 
@@ -42,7 +48,7 @@ namespace mp {
 
 namespace detail {
 
-template <class T, Window::Locked kLocked>
+template <class T>
 class ArrayWindow {
  public:
   using value_type = T;
@@ -70,6 +76,21 @@ class ArrayWindow {
   [[nodiscard]] T* begin() const { return get_obj(); }
   [[nodiscard]] T* end() const { return get_obj() + size_; }
 
+  // The elements from `begin` up to `end`. Throws std::out_of_range.
+  [[nodiscard]] std::span<T> slice(std::size_t begin, std::size_t end) const {
+    if (end > size_ || begin > end) {
+      throw_out_of_range(end > size_ ? end : begin, size_);
+    }
+    return {get_obj() + begin, end - begin};
+  }
+  // The elements under N indices. Throws UsageError unless the array was made with N extents.
+  template <std::size_t N>
+  [[nodiscard]] MdSpan<T, N> mdspan() const {
+    std::array<std::size_t, N> sizes{};
+    window_.extents(sizes, sizeof(T));
+    return {get_obj(), extents<N>{sizes}};
+  }
+
   // The first element, after making sure that this process counts as a holder.
   [[nodiscard]] T* get_obj() const { return reinterpret_cast<T*>(window_.data()); }
 
@@ -78,16 +99,16 @@ class ArrayWindow {
   }
 
  protected:
-  ArrayWindow(std::size_t count, bool sparse)
-      : window_{count, sizeof(T), kLocked, sparse}, elements_{get_obj()}, size_{count} {
+  explicit ArrayWindow(Window window, bool is_new = false)
+      : window_{std::move(window)}, elements_{get_obj()}, size_{window_.bytes() / sizeof(T)} {
     require_shareable<T>();
     // Zeroes are a T as they are; a T of another mind says so in its default constructor.
-    if constexpr (!std::is_trivially_default_constructible_v<T>) {
-      std::uninitialized_value_construct_n(elements_, count);
+    if constexpr (!std::is_trivially_default_constructible_v<T> && !Atomic<T>) {
+      if (is_new) {
+        std::uninitialized_value_construct_n(elements_, size_);
+      }
     }
   }
-  explicit ArrayWindow(Window window)
-      : window_{std::move(window)}, elements_{get_obj()}, size_{window_.bytes() / sizeof(T)} {}
 
   Window window_;
   T* elements_;
@@ -103,46 +124,61 @@ concept RangeOf =
 
 // An array without a lock.
 template <class T>
-class RawArray : public detail::ArrayWindow<T, detail::Window::Locked::no> {
+class RawArray : public detail::ArrayWindow<T> {
  public:
-  // `count` elements of zero.
-  explicit RawArray(std::size_t count) : Base{count, false} {}
-  RawArray(std::size_t count, Sparse) : Base{count, true} {}
-  RawArray(std::initializer_list<T> elements) : Base{elements.size(), false} {
+  // `count` elements of zero, or as many as the product of the extents.
+  explicit RawArray(std::size_t count) : Base{make(count), true} {}
+  RawArray(std::size_t count, Sparse) : Base{make(count, true), true} {}
+  template <std::size_t N>
+  explicit RawArray(const extents<N>& sizes) : Base{make(sizes.sizes()), true} {}
+  template <std::size_t N>
+  RawArray(const extents<N>& sizes, Sparse) : Base{make(sizes.sizes(), true), true} {}
+  RawArray(std::initializer_list<T> elements) : Base{make(elements.size())} {
     std::ranges::copy(elements, this->elements_);
   }
   // As many as the range has.
   template <detail::RangeOf<T> R>
   requires(!std::derived_from<std::remove_cvref_t<R>, RawArray>) explicit RawArray(const R& range)
-      : Base{static_cast<std::size_t>(std::ranges::distance(range)), false} {
+      : Base{make(static_cast<std::size_t>(std::ranges::distance(range)))} {
     std::ranges::copy(range, this->elements_);
   }
 
  private:
-  using Base = detail::ArrayWindow<T, detail::Window::Locked::no>;
-  friend struct detail::WindowCodec<RawArray, T, detail::Window::Locked::no>;
+  using Base = detail::ArrayWindow<T>;
+  friend struct detail::RawWindowCodec<RawArray, T>;
   static constexpr const char* kNoun = "a RawArray";
   explicit RawArray(detail::Window window) : Base{std::move(window)} {}
+  static detail::Window make(auto count, bool is_sparse = false) {
+    return {count, sizeof(T), detail::Window::Locked::no, is_sparse};
+  }
 };
 
-// An array with a lock.
+// An array with a lock: its own, or mp::locked_by(lock) as the first argument.
 template <class T>
-class Array : public detail::ArrayWindow<T, detail::Window::Locked::yes> {
+class Array : public detail::ArrayWindow<T> {
  public:
-  explicit Array(std::size_t count) : Base{count, false}, lock_{this->window_.lock()} {}
-  Array(std::size_t count, Sparse) : Base{count, true}, lock_{this->window_.lock()} {}
-  Array(std::initializer_list<T> elements)
-      : Base{elements.size(), false}, lock_{this->window_.lock()} {
+  explicit Array(std::size_t count) : Array{make(count), true} {}
+  Array(std::size_t count, Sparse) : Array{make(count, true), true} {}
+  template <std::size_t N>
+  explicit Array(const extents<N>& sizes) : Array{make(sizes.sizes()), true} {}
+  template <std::size_t N>
+  Array(const extents<N>& sizes, Sparse) : Array{make(sizes.sizes(), true), true} {}
+  Array(std::initializer_list<T> elements) : Array{make(elements.size()), false} {
     std::ranges::copy(elements, this->elements_);
   }
   template <detail::RangeOf<T> R>
   requires(!std::derived_from<std::remove_cvref_t<R>, Array>) explicit Array(const R& range)
-      : Base{static_cast<std::size_t>(std::ranges::distance(range)), false},
-        lock_{this->window_.lock()} {
+      : Array{make(static_cast<std::size_t>(std::ranges::distance(range))), false} {
     std::ranges::copy(range, this->elements_);
   }
+  Array(detail::LockedBy by, std::size_t count)
+      : Base{make(count, false, detail::Window::Locked::no), true}, lock_{std::move(by.lock)} {}
+  template <std::size_t N>
+  Array(detail::LockedBy by, const extents<N>& sizes)
+      : Base{make(sizes.sizes(), false, detail::Window::Locked::no), true},
+        lock_{std::move(by.lock)} {}
 
-  // The lock that lies beside the elements. A reference, for std::scoped_lock.
+  // The lock that lies beside the elements, or was given. A reference, for std::scoped_lock.
   [[nodiscard]] RLock& get_lock() const noexcept { return lock_; }
 
   // The lock's, so that std::scoped_lock hold{array} works.
@@ -153,20 +189,26 @@ class Array : public detail::ArrayWindow<T, detail::Window::Locked::yes> {
   void unlock() const { lock_.unlock(); }
 
  private:
-  using Base = detail::ArrayWindow<T, detail::Window::Locked::yes>;
-  friend struct detail::WindowCodec<Array, T, detail::Window::Locked::yes>;
+  using Base = detail::ArrayWindow<T>;
+  friend struct detail::LockedWindowCodec<Array, T>;
   static constexpr const char* kNoun = "an Array";
-  explicit Array(detail::Window window) : Base{std::move(window)}, lock_{this->window_.lock()} {}
+  Array(detail::Window window, RLock lock) : Base{std::move(window)}, lock_{std::move(lock)} {}
+  Array(detail::Window window, bool is_new)
+      : Base{std::move(window), is_new}, lock_{this->window_.lock()} {}
+  static detail::Window make(auto count, bool is_sparse = false,
+                             detail::Window::Locked locked = detail::Window::Locked::yes) {
+    return {count, sizeof(T), locked, is_sparse};
+  }
 
   mutable RLock lock_;
 };
 
 template <class T>
-struct codec<RawArray<T>> : detail::WindowCodec<RawArray<T>, T, detail::Window::Locked::no> {
+struct codec<RawArray<T>> : detail::RawWindowCodec<RawArray<T>, T> {
   static constexpr std::string_view kName = "mp.RawArray";
 };
 template <class T>
-struct codec<Array<T>> : detail::WindowCodec<Array<T>, T, detail::Window::Locked::yes> {
+struct codec<Array<T>> : detail::LockedWindowCodec<Array<T>, T> {
   static constexpr std::string_view kName = "mp.Array";
 };
 

@@ -10,7 +10,8 @@
 //
 // *counter is the shared int itself, at the price of memory: no lock is taken, nothing is checked.
 // Where several threads or processes write, hold get_lock(), or use value() and set_value(), which
-// take the lock for one access. A T is any trivially copyable type without pointers or views.
+// take the lock for one access. A T is any trivially copyable type without pointers or views, or an
+// atomic of one: RawValue<std::atomic<int>> needs no lock for a count.
 //
 // Threads:   a handle may be used by any number of threads; the value is guarded by the lock alone.
 // Processes: a handle can be an argument, a message or a result; copies refer to the same value.
@@ -20,11 +21,11 @@
 //            changed the value by half.
 // Owns:      the value lives until the last handle in the last process is gone.
 // Throws:    OutOfMemory; what RLock throws; WrongProcess if the value behind an inherited handle
-// is
-//            gone.
+//            is gone.
 // Python:    multiprocessing.Value and RawValue. x.value += 1 is two accesses here as there.
 #pragma once
 
+#include <concepts>
 #include <mutex>
 #include <new>
 #include <string_view>
@@ -40,7 +41,7 @@ namespace mp {
 
 namespace detail {
 
-template <class T, Window::Locked kLocked>
+template <class T>
 class ValueWindow {
  public:
   // The shared T itself.
@@ -54,7 +55,9 @@ class ValueWindow {
   }
 
  protected:
-  ValueWindow() : window_{1, sizeof(T), kLocked}, value_{get_obj()} { require_shareable<T>(); }
+  explicit ValueWindow(Window::Locked locked) : window_{1, sizeof(T), locked}, value_{get_obj()} {
+    require_shareable<T>();
+  }
   explicit ValueWindow(Window window) : window_{std::move(window)}, value_{get_obj()} {}
 
   template <class... Args>
@@ -79,35 +82,44 @@ concept BuildsFrom = std::is_constructible_v<T, Args...> || requires {
 
 // A value without a lock.
 template <class T>
-class RawValue : public detail::ValueWindow<T, detail::Window::Locked::no> {
+class RawValue : public detail::ValueWindow<T> {
  public:
   // Builds the value from `args`, in parentheses or braces; from none it is zero.
   template <class... Args>
   requires detail::BuildsFrom<T, Args...>
-  explicit RawValue(Args&&... args) { this->build(std::forward<Args>(args)...); }
+  explicit RawValue(Args&&... args) : Base{detail::Window::Locked::no} {
+    this->build(std::forward<Args>(args)...);
+  }
   RawValue(const RawValue&) = default;
   RawValue(RawValue&&) noexcept = default;
   RawValue& operator=(const RawValue&) = default;
   RawValue& operator=(RawValue&&) noexcept = default;
   ~RawValue() = default;
 
-  [[nodiscard]] T value() const { return *this->get_obj(); }
-  void set_value(const T& value) const { *this->get_obj() = value; }
+  [[nodiscard]] T value() const requires std::copy_constructible<T> { return *this->get_obj(); }
+  void set_value(const T& value) const requires std::copyable<T> { *this->get_obj() = value; }
 
  private:
-  using Base = detail::ValueWindow<T, detail::Window::Locked::no>;
-  friend struct detail::WindowCodec<RawValue, T, detail::Window::Locked::no>;
+  using Base = detail::ValueWindow<T>;
+  friend struct detail::RawWindowCodec<RawValue, T>;
   static constexpr const char* kNoun = "a RawValue";
   explicit RawValue(detail::Window window) : Base{std::move(window)} {}
 };
 
 // A value with a lock.
 template <class T>
-class Value : public detail::ValueWindow<T, detail::Window::Locked::yes> {
+class Value : public detail::ValueWindow<T> {
  public:
   template <class... Args>
   requires detail::BuildsFrom<T, Args...>
-  explicit Value(Args&&... args) : lock_{this->window_.lock()} {
+  explicit Value(Args&&... args) : Base{kLocked}, lock_{this->window_.lock()} {
+    this->build(std::forward<Args>(args)...);
+  }
+  // With a lock that is there already, and may guard more than this value.
+  template <class... Args>
+  requires detail::BuildsFrom<T, Args...>
+  explicit Value(detail::LockedBy by, Args&&... args)
+      : Base{detail::Window::Locked::no}, lock_{std::move(by.lock)} {
     this->build(std::forward<Args>(args)...);
   }
   Value(const Value&) = default;
@@ -116,15 +128,16 @@ class Value : public detail::ValueWindow<T, detail::Window::Locked::yes> {
   Value& operator=(Value&&) noexcept = default;
   ~Value() = default;
 
-  // The lock that lies beside the value. A reference, for std::scoped_lock; copies refer to it too.
+  // The lock that lies beside the value, or was given. A reference, for std::scoped_lock; copies
+  // refer to it too.
   [[nodiscard]] RLock& get_lock() const noexcept { return lock_; }
 
   // Reads or writes under the lock.
-  [[nodiscard]] T value() const {
+  [[nodiscard]] T value() const requires std::copy_constructible<T> {
     const std::lock_guard hold{lock_};
     return *this->value_;
   }
-  void set_value(const T& value) const {
+  void set_value(const T& value) const requires std::copyable<T> {
     const std::lock_guard hold{lock_};
     *this->value_ = value;
   }
@@ -137,20 +150,21 @@ class Value : public detail::ValueWindow<T, detail::Window::Locked::yes> {
   void unlock() const { lock_.unlock(); }
 
  private:
-  using Base = detail::ValueWindow<T, detail::Window::Locked::yes>;
-  friend struct detail::WindowCodec<Value, T, detail::Window::Locked::yes>;
+  using Base = detail::ValueWindow<T>;
+  static constexpr auto kLocked = detail::Window::Locked::yes;
+  friend struct detail::LockedWindowCodec<Value, T>;
   static constexpr const char* kNoun = "a Value";
-  explicit Value(detail::Window window) : Base{std::move(window)}, lock_{this->window_.lock()} {}
+  Value(detail::Window window, RLock lock) : Base{std::move(window)}, lock_{std::move(lock)} {}
 
   mutable RLock lock_;
 };
 
 template <class T>
-struct codec<RawValue<T>> : detail::WindowCodec<RawValue<T>, T, detail::Window::Locked::no> {
+struct codec<RawValue<T>> : detail::RawWindowCodec<RawValue<T>, T> {
   static constexpr std::string_view kName = "mp.RawValue";
 };
 template <class T>
-struct codec<Value<T>> : detail::WindowCodec<Value<T>, T, detail::Window::Locked::yes> {
+struct codec<Value<T>> : detail::LockedWindowCodec<Value<T>, T> {
   static constexpr std::string_view kName = "mp.Value";
 };
 

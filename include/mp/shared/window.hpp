@@ -3,8 +3,10 @@
 // Array. Not for direct use.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -34,9 +36,13 @@ class MP_API Window {
   // Makes an object of `count` elements of `size` bytes, all zero. Throws OutOfMemory, also where
   // the product overflows.
   Window(std::size_t count, std::size_t size, Locked locked, bool sparse = false);
+  // The same with as many elements as the product of `extents`, which are kept.
+  Window(std::span<const std::size_t> extents, std::size_t size, Locked locked, bool sparse);
   // What a message or argument refers to. Throws DecodeError when that is no whole number of
   // elements of `size` bytes, or has a lock and should not, or the other way round.
   static Window take(Reader& in, const char* noun, std::size_t size, Locked locked);
+  // The same for a window whose lock came first: its own, or one beside it.
+  static Window take(Reader& in, const char* noun, std::size_t size, const RLock& lock);
 
   Window(Window&&) noexcept = default;
   Window& operator=(Window&&) noexcept = default;
@@ -58,11 +64,15 @@ class MP_API Window {
     return ref_.data() + kHead;
   }
   [[nodiscard]] RLock lock() const { return RLock{held()}; }
+  // Copies the extents out. Throws UsageError unless they are as many as `to` and their product is
+  // the number of elements.
+  void extents(std::span<std::size_t> to, std::size_t size) const;
 
   friend bool operator==(const Window& a, const Window& b) noexcept { return a.ref_ == b.ref_; }
 
  private:
   static constexpr std::size_t kHead = 64;
+  static Window from(Reader& in, std::uint64_t id, std::size_t size, Locked locked);
   Window(ObjectRef ref, std::size_t bytes) noexcept : ref_{std::move(ref)}, bytes_{bytes} {}
   const ObjectRef& held() const {
     if (ref_) {
@@ -75,13 +85,25 @@ class MP_API Window {
   std::size_t bytes_;
 };
 
-[[noreturn]] MP_API void throw_out_of_range(std::size_t index, std::size_t size);
+template <class T>
+struct AtomicOf;
+template <class U>
+struct AtomicOf<std::atomic<U>> {
+  using Value = U;
+};
+template <class T>
+concept Atomic = requires {
+  typename AtomicOf<T>::Value;
+};
 
-// Whether a T means the same to every process that looks at its bytes.
+// Whether a T means the same to every process that looks at its bytes. An atomic does if it works
+// without a lock: a lock would be one of this process.
 template <class T>
 consteval bool is_shareable() {
-  if constexpr (std::is_reference_v<T> || std::is_array_v<T> || std::is_const_v<T> ||
-                std::is_volatile_v<T>) {
+  if constexpr (Atomic<T>) {
+    return T::is_always_lock_free && is_shareable<typename AtomicOf<T>::Value>();
+  } else if constexpr (std::is_reference_v<T> || std::is_array_v<T> || std::is_const_v<T> ||
+                       std::is_volatile_v<T>) {
     return false;
   } else {
     constexpr Refusal kWhy = kRefusal<T>;
@@ -110,9 +132,19 @@ template <Codable T>
 struct PartsInTag<T> {
   using Parts = CodecParts<T>;
 };
+template <Atomic T>
+struct PartsInTag<T> {
+  using Parts = CodecParts<typename AtomicOf<T>::Value>;
+  static constexpr std::uint64_t kSalt = 0x41;  // not a plain one
+};
 
-template <class Handle, class T, Window::Locked kLocked>
-struct WindowCodec : PartsInTag<T> {
+// Says that the lock of a Value or an Array is an RLock of the user's.
+struct LockedBy {
+  RLock lock;
+};
+
+template <class Handle, class T>
+struct RawWindowCodec : PartsInTag<T> {
   static constexpr std::size_t kMinSize = sizeof(std::uint64_t);
   static constexpr bool kFixed = true;
 
@@ -120,10 +152,32 @@ struct WindowCodec : PartsInTag<T> {
     out.put_object(handle.window_.id(), Handle::kNoun);
   }
   static Handle read(Reader& in) {
-    return Handle{Window::take(in, Handle::kNoun, sizeof(T), kLocked)};
+    return Handle{Window::take(in, Handle::kNoun, sizeof(T), Window::Locked::no)};
+  }
+};
+
+// The lock follows: that of the window itself, or another one.
+template <class Handle, class T>
+struct LockedWindowCodec : PartsInTag<T> {
+  static constexpr std::size_t kMinSize = 2 * sizeof(std::uint64_t);
+  static constexpr bool kFixed = true;
+
+  static void write(auto& out, const Handle& handle) {
+    mp::write(out, handle.lock_);
+    out.put_object(handle.window_.id(), Handle::kNoun);
+  }
+  static Handle read(Reader& in) {
+    RLock lock = mp::read<RLock>(in);
+    Window window = Window::take(in, Handle::kNoun, sizeof(T), lock);
+    return Handle{std::move(window), std::move(lock)};
   }
 };
 
 }  // namespace detail
+
+// Names the lock that shall guard a Value or an Array: mp::Value<int> v{mp::locked_by(lock), 5}.
+[[nodiscard]] inline detail::LockedBy locked_by(const RLock& lock) {
+  return {lock};
+}
 
 }  // namespace mp

@@ -25,6 +25,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -60,6 +61,8 @@ class MP_API Barrier {
   [[nodiscard]] bool broken() const;
 
   friend bool operator==(const Barrier& a, const Barrier& b) noexcept { return a.ref_ == b.ref_; }
+  // <Barrier(waiting=1/3)>
+  friend MP_API std::ostream& operator<<(std::ostream& out, const Barrier& barrier);
 
  private:
   friend struct codec<Barrier>;

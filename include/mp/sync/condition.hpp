@@ -29,6 +29,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <iosfwd>
 #include <string_view>
 #include <utility>
 
@@ -112,6 +113,8 @@ class MP_API Condition {
   int notify_all();
 
   friend bool operator==(const Condition&, const Condition&) noexcept = default;
+  // <Condition(<RLock(owner=None)>)>
+  friend MP_API std::ostream& operator<<(std::ostream& out, const Condition& condition);
 
  private:
   friend struct codec<Condition>;

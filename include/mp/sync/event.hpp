@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <string_view>
 
 #include "mp/base/deadline.hpp"
@@ -45,6 +46,8 @@ class MP_API Event {
   [[nodiscard]] Waitable waitable() const;
 
   friend bool operator==(const Event&, const Event&) noexcept = default;
+  // <Event(set)>
+  friend MP_API std::ostream& operator<<(std::ostream& out, const Event& event);
 
  private:
   friend struct detail::HandleCodec<Event>;

@@ -32,6 +32,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <iosfwd>
 #include <string_view>
 #include <utility>
 
@@ -91,6 +92,8 @@ class MP_API Lock {
 
   // Whether two handles refer to the same lock.
   friend bool operator==(const Lock&, const Lock&) noexcept = default;
+  // <Lock(owner=Process-1)>: the process whose thread holds it.
+  friend MP_API std::ostream& operator<<(std::ostream& out, const Lock& lock);
 
  private:
   friend struct detail::HandleCodec<Lock>;

@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <iosfwd>
 #include <string_view>
 
 #include "mp/base/deadline.hpp"
@@ -54,6 +55,8 @@ class MP_API RLock {
   [[nodiscard]] bool locked() const;
 
   friend bool operator==(const RLock&, const RLock&) noexcept = default;
+  // <RLock(owner=Process-1, count=2)>
+  friend MP_API std::ostream& operator<<(std::ostream& out, const RLock& lock);
 
  private:
   friend struct detail::HandleCodec<RLock>;

@@ -28,6 +28,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <iosfwd>
 #include <string_view>
 
 #include "mp/base/deadline.hpp"
@@ -73,6 +74,8 @@ class MP_API SemaphoreHandle {
   [[nodiscard]] bool locked() const { return get_value() == 0; }
 
   friend bool operator==(const SemaphoreHandle&, const SemaphoreHandle&) noexcept = default;
+  // <BoundedSemaphore(value=1, maxvalue=3)>
+  friend MP_API std::ostream& operator<<(std::ostream& out, const SemaphoreHandle& semaphore);
 
  protected:
   enum class Kind : std::uint32_t { counted = 1, owned = 2 };

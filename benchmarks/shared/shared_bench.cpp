@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shared data beside the memory, calls and locks that it is made of. cpython_value.py has Python's
+// increment.
+#include <algorithm>
+#include <atomic>
+#include <benchmark/benchmark.h>
+#include <cstdio>
+#include <mutex>
+#include <numeric>
+#include <span>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "mp/process.hpp"
+#include "mp/shared.hpp"
+
+namespace mp::bench {
+namespace {
+
+constexpr std::size_t kMany = 100'000'000;
+
+void sum(benchmark::State& state, std::span<double> data) {
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(std::accumulate(data.begin(), data.end(), 0.0));
+  }
+  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * data.size_bytes()));
+}
+void BM_Raw_Sum(benchmark::State& state) {
+  void* memory = ::mmap(nullptr, kMany * sizeof(double), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  sum(state, {static_cast<double*>(memory), kMany});
+  ::munmap(memory, kMany * sizeof(double));
+}
+void BM_Array_Sum(benchmark::State& state) {
+  const RawArray<double> data(kMany);
+  sum(state, std::span<double>{data});
+}
+BENCHMARK(BM_Raw_Sum)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_Array_Sum)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+void BM_RLock_Alone(benchmark::State& state) {
+  RLock lock;
+  for (auto _ : state) {
+    const std::scoped_lock hold{lock};
+    benchmark::ClobberMemory();
+  }
+}
+void BM_Value_Increment(benchmark::State& state) {
+  const Value<long> value{0L};
+  for (auto _ : state) {
+    const std::scoped_lock hold{value.get_lock()};
+    *value += 1;
+    benchmark::ClobberMemory();
+  }
+}
+void BM_Atomic_Increment(benchmark::State& state) {
+  const RawValue<std::atomic<long>> value{0L};
+  for (auto _ : state) {
+    *value += 1;
+  }
+}
+BENCHMARK(BM_RLock_Alone);
+BENCHMARK(BM_Value_Increment);
+BENCHMARK(BM_Atomic_Increment);
+
+void BM_Raw_Block(benchmark::State& state) {
+  unsigned number = 0;
+  char name[32];
+  for (auto _ : state) {
+    std::snprintf(name, sizeof name, "/psm_%08x", ++number * 2654435761U);
+    const int fd = ::shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    benchmark::DoNotOptimize(::ftruncate(fd, 4096));
+    void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ::munmap(memory, 4096);
+    ::close(fd);
+    ::shm_unlink(name);
+  }
+}
+void BM_SharedMemory_Block(benchmark::State& state) {
+  for (auto _ : state) {
+    SharedMemory block{create, 4096};
+    block.close();
+    block.unlink();
+  }
+}
+// The same with the first byte written, which is when the kernel has to give a page in either case.
+void BM_Raw_BlockTouched(benchmark::State& state) {
+  unsigned number = 0;
+  char name[32];
+  for (auto _ : state) {
+    std::snprintf(name, sizeof name, "/psm_%08x", ++number * 2654435761U);
+    const int fd = ::shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    benchmark::DoNotOptimize(::ftruncate(fd, 4096));
+    void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    *static_cast<volatile char*>(memory) = 1;
+    ::munmap(memory, 4096);
+    ::close(fd);
+    ::shm_unlink(name);
+  }
+}
+void BM_SharedMemory_BlockTouched(benchmark::State& state) {
+  for (auto _ : state) {
+    SharedMemory block{create, 4096};
+    block.buf()[0] = std::byte{1};
+    block.close();
+    block.unlink();
+  }
+}
+BENCHMARK(BM_Raw_Block);
+BENCHMARK(BM_SharedMemory_Block);
+BENCHMARK(BM_Raw_BlockTouched);
+BENCHMARK(BM_SharedMemory_BlockTouched);
+
+void BM_ShareableList_Get(benchmark::State& state) {
+  const ShareableList list{1, 2.5, "text"};
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(list.get<int>(0));
+  }
+  list.shm().unlink();
+}
+BENCHMARK(BM_ShareableList_Get);
+
+std::size_t resident_shared() {
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  std::size_t shared = 0;
+  if (std::FILE* file = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(file, "%zu %zu %zu", &total, &resident, &shared) != 3) {
+      shared = 0;
+    }
+    std::fclose(file);
+  }
+  return shared * 4096;
+}
+
+// 8 GiB, of which a child writes one element; without the start of the child. `resident` is what
+// the array added to this process.
+void BM_Array_Sparse8GiB(benchmark::State& state) {
+  const RawArray<double> warm(1, sparse);
+  std::size_t most = 0;
+  for (auto _ : state) {
+    const std::size_t before = resident_shared();
+    const Array<double> data(std::size_t{1} << 30, sparse);
+    data[std::size_t{1} << 29] = 1;
+    benchmark::DoNotOptimize(data.data());
+    most = std::max(most, resident_shared() - std::min(before, resident_shared()));
+  }
+  state.counters["resident"] = static_cast<double>(most);
+}
+void BM_Array_Sparse8GiBInAChild(benchmark::State& state) {
+  for (auto _ : state) {
+    const Array<double> data(std::size_t{1} << 30, sparse);
+    Process child{[](const Array<double>& mine) { mine[std::size_t{1} << 29] = 1; }, data};
+    child.start();
+    child.join();
+    if (data[std::size_t{1} << 29] != 1) {
+      state.SkipWithError("the child wrote elsewhere");
+    }
+  }
+}
+void BM_Process_StartAndJoin(benchmark::State& state) {
+  for (auto _ : state) {
+    Process child{[] {}};
+    child.start();
+    child.join();
+  }
+}
+BENCHMARK(BM_Array_Sparse8GiB)->Unit(benchmark::kMicrosecond);
+BENCHMARK(BM_Array_Sparse8GiBInAChild)->Unit(benchmark::kMicrosecond)->UseRealTime();
+BENCHMARK(BM_Process_StartAndJoin)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+}  // namespace
+}  // namespace mp::bench
+
+BENCHMARK_MAIN();

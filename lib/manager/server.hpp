@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// manager/server.hpp — the process that holds the objects.
+//
+//   clients ==frames==> EventLoop --> Session --> Call --> Served object --> reply
+//                                                            | (classes of users)
+//                                                            +--> WorkerPool --> post() --> reply
+//
+// Threads: run() in one thread; everything else only from within.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "mp/codec/exception.hpp"
+#include "mp/connection/address.hpp"
+#include "mp/manager/registry.hpp"
+
+#include "manager/event_loop.hpp"
+#include "manager/served.hpp"
+#include "manager/worker_pool.hpp"
+
+namespace mp::manager {
+
+class Server final : public LoopHandler {
+ public:
+  Server(os::Fd listener, LoopOptions options, Registry registry, bool standard_types);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Serves until a client asks for the end, or stop().
+  void run();
+  void stop() { loop_.stop(); }
+
+  [[nodiscard]] EventLoop& loop() noexcept { return loop_; }
+  [[nodiscard]] WorkerPool& workers() noexcept { return workers_; }
+  [[nodiscard]] const ExceptionOrigin& origin() const noexcept { return origin_; }
+
+  // The object with that id. Throws RemoteError when there is none.
+  [[nodiscard]] ObjectPtr find(std::uint64_t id) const;
+  // For objects, from their constructors and destructors.
+  std::uint64_t number(Served& object);
+  void forget(std::uint64_t id) noexcept;
+  void enter(const ObjectPtr& object);
+
+  void on_frame(Peer& peer, ByteView frame) override;
+  void on_gone(Peer& peer) override;
+
+ private:
+  void greet(Peer& peer, ByteView frame);
+  void dispatch(CallPtr& call);
+  void create(CallPtr& call);
+  [[nodiscard]] ObjectPtr make_named(const mp::detail::ServedType& type);
+  void lend(std::uint64_t id);
+
+  Registry registry_;
+  bool standard_types_;
+  ExceptionOrigin origin_;
+  std::unordered_map<std::uint64_t, std::weak_ptr<Served>> objects_;
+  std::unordered_map<std::string, ObjectPtr> shared_;  // registered objects, as long as we serve
+  std::uint64_t last_id_ = 0;
+  WorkerPool workers_;
+  EventLoop loop_;  // what it still holds is let go of before the rest
+};
+
+// Makes an object of a standard type: `type` with the arguments of `call` behind the tags. Returns
+// nothing when there is no such type.
+[[nodiscard]] ObjectPtr make_standard(Server& server, Call& call);
+// Families of make_standard.
+[[nodiscard]] ObjectPtr make_container(Server& server, Call& call, Tags tags);
+[[nodiscard]] ObjectPtr make_sync(Server& server, Call& call, Tags tags);
+[[nodiscard]] ObjectPtr make_queue(Server& server, Call& call, Tags tags);
+
+// A queue of the tree's shared memory, served to those who cannot reach it.
+[[nodiscard]] ObjectPtr serve_queue(Server& server, const RawQueue& queue, Tags tags);
+
+// Makes an object of a registered class, on a thread of the pool, and answers.
+void make_registered(Server& server, const mp::detail::ServedType& type, CallPtr& call);
+
+}  // namespace mp::manager

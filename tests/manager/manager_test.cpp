@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mp/manager.hpp"
+
+#include <gtest/gtest.h>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "mp/connection.hpp"
+#include "mp/errors.hpp"
+#include "mp/process.hpp"
+
+#include "connection/endpoints.hpp"
+#include "os/endpoint.hpp"
+#include "os/socket.hpp"
+#include "support/start_methods.hpp"
+
+namespace mp {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Account {
+ public:
+  explicit Account(int balance) : balance_{balance} {
+    if (balance < 0) {
+      throw std::invalid_argument("no money");
+    }
+  }
+  int deposit(int amount) { return balance_ += amount; }
+  int withdraw(int amount) {
+    if (amount > balance_) {
+      throw std::domain_error("insufficient funds");
+    }
+    return balance_ -= amount;
+  }
+  [[nodiscard]] int balance() const noexcept { return balance_; }
+  void fail() { throw 42; }
+
+ private:
+  int balance_;
+};
+
+struct Point {
+  int x = 0;
+  int y = 0;
+};
+
+struct Bank : BaseManager {
+  explicit Bank(ManagerOptions options = {}) : BaseManager{std::move(options)} {
+    register_type<Account, int>("Account")
+        .method("deposit", &Account::deposit)
+        .method("withdraw", &Account::withdraw)
+        .method("balance", &Account::balance)
+        .method("fail", &Account::fail)
+        .method("doubled", [](const Account& account) { return 2 * account.balance(); });
+    register_callable("Rich", [](std::string) {
+      return Account{1000};
+    }).method("balance", &Account::balance);
+  }
+};
+
+class ManagerTest : public test::StartMethodTest {};
+MP_FOR_ALL_START_METHODS(ManagerTest);
+
+TEST_P(ManagerTest, ServesAClassOfTheUser) {
+  Bank bank{{.start = GetParam()}};
+  bank.start();
+  const Proxy account = bank.create("Account", 100);
+  EXPECT_EQ(account.call<int>("deposit", 50), 150);
+  EXPECT_EQ(account.call<int>("doubled"), 300);
+  EXPECT_EQ(bank.create("Rich", "me").call<int>("balance"), 1000);
+  try {
+    account.call<int>("withdraw", 1000);
+    FAIL();
+  } catch (const std::domain_error& error) {
+    EXPECT_STREQ(error.what(), "insufficient funds");
+    const RemoteInfo* info = remote_info(error);
+    ASSERT_NE(info, nullptr);
+    EXPECT_NE(info->pid, 0);
+    EXPECT_NE(info->pid, current_process().pid());
+  }
+  EXPECT_THROW(account.call("fail"), RemoteError);
+  EXPECT_EQ(account.call<int>("balance"), 150);
+}
+
+TEST_P(ManagerTest, RefusesWhatIsNotRegisteredAndLivesOn) {
+  Bank bank{{.start = GetParam()}};
+  bank.start();
+  const Proxy account = bank.create("Account", 100);
+  EXPECT_THROW(account.call("audit"), RemoteError);
+  EXPECT_THROW((void)bank.create("Vault"), RemoteError);
+  EXPECT_THROW((void)bank.create("dict", 1), RemoteError);  // not a SyncManager
+  EXPECT_THROW((void)bank.create("Account"), std::invalid_argument);
+  EXPECT_THROW((void)bank.create("Account", -1), std::invalid_argument);
+  EXPECT_THROW((void)bank.create("Account", "rich"), TypeMismatch);
+  EXPECT_THROW(account.call<int>("deposit", 1, 2), std::invalid_argument);
+  EXPECT_THROW(account.call<int>("deposit", std::string{"much"}), TypeMismatch);
+  EXPECT_THROW(account.call<std::string>("balance"), TypeMismatch);
+  EXPECT_EQ(account.call<int>("balance"), 100);
+}
+
+TEST_P(ManagerTest, ProxiesTravelToChildren) {
+  Manager manager{{.start = GetParam()}};
+  manager.start();
+  const auto dict = manager.dict<std::string, int>();
+  const auto nested = manager.list<DictProxy<std::string, int>>();
+  Process child{{.start = GetParam()},
+                [](DictProxy<std::string, int> mine, ListProxy<DictProxy<std::string, int>> all) {
+                  mine.set("child", 7);
+                  all.append(mine);
+                },
+                dict,
+                nested};
+  child.start();
+  child.join();
+  ASSERT_EQ(child.exitcode(), 0);
+  EXPECT_EQ(nested[0].get().at("child"), 7);
+  EXPECT_EQ(nested[0].get(), dict);
+}
+
+TEST_P(ManagerTest, ObjectsLiveAsLongAsSomebodyHasThem) {
+  Manager manager{{.start = GetParam()}};
+  manager.start();
+  const auto outer = manager.list<ListProxy<int>>();
+  {
+    const auto inner = manager.list<int>({1, 2});
+    outer.append(inner);
+    EXPECT_EQ(manager.number_of_objects(), 2u);
+  }
+  EXPECT_EQ(manager.number_of_objects(), 2u);  // the outer list has it
+  EXPECT_EQ(outer.at(0).copy(), (std::vector{1, 2}));
+  outer.clear();
+  EXPECT_EQ(manager.number_of_objects(), 1u);
+}
+
+TEST(Manager, StartsOnceAndEndsForGood) {
+  BaseManager manager;
+  EXPECT_THROW((void)manager.create("Account", 1), UsageError);
+  EXPECT_THROW(manager.shutdown(), UsageError);
+  manager.start();
+  EXPECT_THROW(manager.start(), UsageError);
+  EXPECT_THROW(manager.connect(), UsageError);
+  EXPECT_THROW(manager.register_shared("late", Queue<int>{}), UsageError);
+  manager.shutdown();
+  manager.shutdown();
+  EXPECT_TRUE(manager.join(0s));
+  EXPECT_THROW(manager.start(), UsageError);
+  EXPECT_THROW((void)manager.create("Account", 1), ClosedError);
+}
+
+TEST(Manager, ProxiesSayWhenTheServerIsGone) {
+  Manager manager;
+  const auto dict = manager.dict<int, int>();
+  dict.set(1, 1);
+  manager.shutdown();
+  EXPECT_THROW(dict.set(2, 2), EOFError);
+  EXPECT_THROW((void)dict.size(), EOFError);
+}
+
+TEST(Manager, SaysWhyItCannotListenOrConnect) {
+  BaseManager first{{.address = tcp("127.0.0.1", 0)}};
+  first.start();
+  BaseManager second{{.address = first.address()}};
+  EXPECT_THROW(second.start(), OsError);
+  EXPECT_THROW((BaseManager{{.address = tcp("0.0.0.0", 0)}}.start()), UsageError);
+  BaseManager nobody{{.address = unix_socket("/nowhere/at/all")}};
+  EXPECT_THROW(nobody.connect(), OsError);
+  BaseManager stranger{{.address = first.address(), .authkey = "wrong"}};
+  EXPECT_THROW(stranger.connect(), AuthenticationError);
+  BaseManager friendly{{.address = first.address()}};
+  friendly.connect();
+  EXPECT_EQ(friendly.number_of_objects(), 0u);
+}
+
+TEST(Manager, ListensOnIPv6AndOnAPath) {
+  const std::string path =
+      testing::TempDir() + "/mp-manager-test-" + std::to_string(current_process().pid());
+  for (const Address& address : {tcp("::1", 0), unix_socket(path)}) {
+    Manager manager{{.address = address}};
+    manager.start();
+    const auto list = manager.list<int>({1});
+    EXPECT_EQ(list.at(0), 1);
+  }
+  EXPECT_THROW((void)Client(unix_socket(path)), OsError);  // removed
+}
+
+TEST(Manager, ServesInThisProcess) {
+  SyncManager manager{{.address = tcp("127.0.0.1", 0), .authkey = "key"}};
+  ManagerServer server = manager.get_server();
+  std::thread thread{[&] { server.serve_forever(); }};
+  {
+    SyncManager client{{.address = server.address(), .authkey = "key"}};
+    client.connect();
+    const auto value = client.Value<int>(3);
+    EXPECT_EQ(value.increment(4), 7);
+  }
+  server.stop();
+  thread.join();
+}
+
+TEST(Manager, ServesAQueueOfSharedMemory) {
+  Queue<Point> queue;
+  BaseManager board{{.address = tcp("127.0.0.1", 0), .authkey = "key"}};
+  board.register_shared("points", queue);
+  board.start();
+  const auto points = board.get<QueueProxy<Point>>("points");
+  EXPECT_THROW((void)board.get<QueueProxy<int>>("points"), TypeMismatch);
+  points.put({1, 2});
+  EXPECT_EQ(queue.get(20s).y, 2);
+  queue.put({3, 4});
+  EXPECT_EQ(points.get(20s).x, 3);
+  std::thread later{[&] { queue.put({5, 6}); }};
+  EXPECT_EQ(points.get().x, 5);
+  later.join();
+  EXPECT_THROW((void)points.get_nowait(), Empty);
+  EXPECT_EQ(points.qsize(), 0u);
+}
+
+TEST(Manager, ManyThreadsShareAConnection) {
+  Manager manager;
+  const auto dict = manager.dict<int, int>();
+  const auto queue = manager.Queue<int>();
+  std::thread waiter{[&] { EXPECT_EQ(queue.get(), 1); }};
+  std::vector<std::thread> threads;
+  for (int id = 0; id < 4; ++id) {
+    threads.emplace_back([&, id] {
+      for (int i = 0; i < 200; ++i) {
+        dict.increment(i % 7, 1);
+        EXPECT_FALSE(dict.contains(100 + id));
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  queue.put(1);
+  waiter.join();
+  int sum = 0;
+  for (const auto& [key, value] : dict) {
+    sum += value;
+  }
+  EXPECT_EQ(sum, 800);
+}
+
+TEST(Manager, CallsCanBeOnTheirWayTogether) {
+  Manager manager;
+  const auto value = manager.Value<int>();
+  std::vector<PendingCall<int>> calls;
+  for (int i = 0; i < 20000; ++i) {
+    calls.push_back(value.raw().call_async<int>("increment", 1));
+  }
+  for (int i = 0; i < 20000; ++i) {
+    ASSERT_EQ(calls[static_cast<std::size_t>(i)].get(), i + 1);
+  }
+  (void)value.raw().call_async<int>("increment", 1);  // forgotten, not undone
+  EXPECT_EQ(value.get(), 20001);
+}
+
+TEST(Manager, LargeValuesTravel) {
+  Manager manager{{.max_frame = 32u << 20}};
+  manager.start();
+  const auto list = manager.list<std::string>();
+  const std::string large(5u << 20, 'x');
+  list.append(large);
+  list.append(large);
+  EXPECT_EQ(list.copy().back(), large);
+  EXPECT_THROW(list.append(std::string(64u << 20, 'y')), EOFError);  // and is cut off for that
+}
+
+TEST(Manager, DropsWhoSendsGarbage) {
+  Manager manager{{.address = tcp("127.0.0.1", 0), .authkey = "key"}};
+  manager.start();
+  for (const char* text : {"GET / HTTP/1.0\r\n\r\n", "\xff\xff\xff\xfe", "x"}) {
+    const os::Fd socket =
+        os::connect_to(connection::endpoints_of(manager.address()).front(), Deadline{20s});
+    os::send_all(socket.get(), std::as_bytes(std::span{text, std::strlen(text)}));
+  }
+  {  // with the key, but not what comes after
+    Connection peer = Client(manager.address(), {.authkey = "key"});
+    peer.send_bytes(std::as_bytes(std::span{"nonsense", 8}));
+    EXPECT_THROW((void)peer.recv_bytes(), EOFError);
+  }
+  EXPECT_EQ(manager.list<int>({4}).at(0), 4);
+}
+
+TEST(Manager, AForkedChildHasAConnectionOfItsOwn) {
+  Manager manager;
+  const auto value = manager.Value<int>(1);
+  std::vector<Process> children;
+  for (int i = 0; i < 4; ++i) {
+    children.emplace_back(ProcessOptions{.start = StartMethod::fork}, [value] {
+      for (int k = 0; k < 100; ++k) {
+        value.increment(1);
+      }
+    });
+  }
+  for (Process& child : children) {
+    child.start();
+  }
+  for (int k = 0; k < 100; ++k) {
+    value.increment(1);
+  }
+  for (Process& child : children) {
+    child.join();
+    EXPECT_EQ(child.exitcode(), 0);
+  }
+  EXPECT_EQ(value.get(), 501);
+}
+
+TEST(Manager, AProxyOnItsWayKeepsTheObject) {
+  Manager manager;
+  Queue<ListProxy<int>> queue;
+  queue.put(manager.list<int>({1, 2, 3}));
+  EXPECT_EQ(manager.list<int>().size(), 0u);  // the first list's proxy is gone by now
+  EXPECT_EQ(queue.get().copy(), (std::vector{1, 2, 3}));
+}
+
+}  // namespace
+}  // namespace mp
