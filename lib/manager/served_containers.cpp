@@ -6,6 +6,7 @@
 
 #include "mp/errors/error.hpp"
 
+#include "manager/item_ops.hpp"
 #include "manager/server.hpp"
 
 namespace mp::manager {
@@ -14,16 +15,6 @@ namespace {
 
 [[noreturn]] void throw_no_key() {
   throw std::out_of_range("the key is not in the dict");
-}
-
-const mp::detail::ItemOps& ops_of(std::uint64_t tag, const char* verb) {
-  const mp::detail::ItemOps* ops = mp::detail::find_item_ops(tag);
-  if (ops == nullptr) {
-    throw UsageError{
-        std::string{"the program that serves does not know the type whose values are to be "} +
-        verb};
-  }
-  return *ops;
 }
 
 // Keys in the order in which they came, as a dict of Python's has them.
@@ -204,17 +195,13 @@ class ServedDict final : public Served {
   void increment(CallPtr& call) {
     call->expect(2);
     Item amount = call->item(1, tag(1));
-    const mp::detail::ItemOps& ops = ops_of(tag(1), "added");
-    if (ops.add == nullptr) {
-      throw UsageError{"only numbers can be incremented"};
-    }
+    expect_number(tag(1));
     const auto found = find(*call, 0);
     if (found == entries_.end()) {
       call->reply(insert(*call, 0, std::move(amount))->value);
       return;
     }
-    const Bytes sum = ops.add(found->value.view(), amount.view());
-    found->value.bytes.assign(reinterpret_cast<const char*>(sum.data()), sum.size());
+    add_to(found->value, amount);
     call->reply(found->value);
   }
   void compare_exchange(CallPtr& call) {
@@ -348,10 +335,7 @@ class ServedList final : public Served {
   void sort(CallPtr& call) {
     call->expect(0, 1);
     const bool reverse = call->size() != 0 && call->get<bool>(0);
-    const mp::detail::ItemOps& ops = ops_of(tag(), "sorted");
-    if (ops.sorted == nullptr) {
-      throw UsageError{"values of this type have no order to sort them by"};
-    }
+    const mp::detail::ItemOps& ops = expect_order(tag());
     std::vector<ByteView> views;
     views.reserve(items_.size());
     for (const Item& item : items_) {
@@ -390,12 +374,7 @@ class ServedList final : public Served {
   void increment(CallPtr& call) {
     call->expect(2);
     Item& item = place(*call, 0);
-    const mp::detail::ItemOps& ops = ops_of(tag(), "added");
-    if (ops.add == nullptr) {
-      throw UsageError{"only numbers can be incremented"};
-    }
-    const Bytes sum = ops.add(item.view(), call->item(1, tag()).view());
-    item.bytes.assign(reinterpret_cast<const char*>(sum.data()), sum.size());
+    add_to(item, call->item(1, tag()));
     call->reply(item);
   }
 
@@ -471,155 +450,6 @@ class ServedSet final : public Served {
   std::unordered_map<std::string, Item> items_;
 };
 
-class ServedNamespace final : public Served {
- public:
-  explicit ServedNamespace(Server& server) : Served{server, "Namespace", {}} {}
-
-  void serve(CallPtr& call) override {
-    static constexpr Method<ServedNamespace> kMethods[] = {
-        {"__getattribute__", &ServedNamespace::get},
-        {"__setattr__", &ServedNamespace::set},
-        {"__delattr__", &ServedNamespace::remove},
-        {"__contains__", &ServedNamespace::contains},
-        {"increment", &ServedNamespace::increment}};
-    serve_by_name(*this, kMethods, call);
-  }
-
- private:
-  Item& find(const Call& call) {
-    const auto found = attributes_.find(call.get<std::string>(0));
-    if (found == attributes_.end()) {
-      throw std::out_of_range("the namespace has no '" + call.get<std::string>(0) + "'");
-    }
-    return found->second;
-  }
-  void get(CallPtr& call) {
-    call->expect(1);
-    call->reply(find(*call));
-  }
-  void set(CallPtr& call) {
-    call->expect(2);
-    attributes_[call->get<std::string>(0)] = call->item(1);
-    call->reply_nothing();
-  }
-  void remove(CallPtr& call) {
-    call->expect(1);
-    (void)find(*call);
-    attributes_.erase(call->get<std::string>(0));
-    call->reply_nothing();
-  }
-  void contains(CallPtr& call) {
-    call->expect(1);
-    call->reply_value(attributes_.contains(call->get<std::string>(0)));
-  }
-  void increment(CallPtr& call) {
-    call->expect(2);
-    Item& item = find(*call);
-    const mp::detail::ItemOps& ops = ops_of(item.tag, "added");
-    if (ops.add == nullptr) {
-      throw UsageError{"only numbers can be incremented"};
-    }
-    const Bytes sum = ops.add(item.view(), call->item(1, item.tag).view());
-    item.bytes.assign(reinterpret_cast<const char*>(sum.data()), sum.size());
-    call->reply(item);
-  }
-
-  std::unordered_map<std::string, Item> attributes_;
-};
-
-class ServedValue final : public Served {
- public:
-  ServedValue(Server& server, Tags tags, Item value)
-      : Served{server, "Value", std::move(tags)}, value_{std::move(value)} {}
-
-  void serve(CallPtr& call) override {
-    static constexpr Method<ServedValue> kMethods[] = {
-        {"get", &ServedValue::get},
-        {"set", &ServedValue::set},
-        {"increment", &ServedValue::increment},
-        {"compare_exchange", &ServedValue::compare_exchange}};
-    serve_by_name(*this, kMethods, call);
-  }
-
- private:
-  void get(CallPtr& call) { call->reply(value_); }
-  void set(CallPtr& call) {
-    call->expect(1);
-    value_ = call->item(0, tag());
-    call->reply_nothing();
-  }
-  void increment(CallPtr& call) {
-    call->expect(1);
-    const mp::detail::ItemOps& ops = ops_of(tag(), "added");
-    if (ops.add == nullptr) {
-      throw UsageError{"only numbers can be incremented"};
-    }
-    const Bytes sum = ops.add(value_.view(), call->item(0, tag()).view());
-    value_.bytes.assign(reinterpret_cast<const char*>(sum.data()), sum.size());
-    call->reply(value_);
-  }
-  void compare_exchange(CallPtr& call) {
-    call->expect(2);
-    Item desired = call->item(1, tag());
-    const bool equal = value_ == call->item(0, tag());
-    if (equal) {
-      value_ = std::move(desired);
-    }
-    call->reply_value(equal);
-  }
-
-  Item value_;
-};
-
-// A list whose length does not change.
-class ServedArray final : public Served {
- public:
-  ServedArray(Server& server, const Call& call, Tags tags)
-      : Served{server, "Array", std::move(tags)} {
-    for (std::size_t i = 1; i < call.size(); ++i) {
-      items_.push_back(call.item(i, tag()));
-    }
-  }
-
-  void serve(CallPtr& call) override {
-    static constexpr Method<ServedArray> kMethods[] = {{"__getitem__", &ServedArray::at},
-                                                       {"__setitem__", &ServedArray::set},
-                                                       {"__len__", &ServedArray::length},
-                                                       {"copy", &ServedArray::copy}};
-    serve_by_name(*this, kMethods, call);
-  }
-
- private:
-  Item& place(const Call& call) {
-    auto position = call.get<std::int64_t>(0);
-    const auto size = static_cast<std::int64_t>(items_.size());
-    position += position < 0 ? size : 0;
-    if (position < 0 || position >= size) {
-      throw std::out_of_range("the array's index is out of range");
-    }
-    return items_[static_cast<std::size_t>(position)];
-  }
-  void at(CallPtr& call) {
-    call->expect(1);
-    call->reply(place(*call));
-  }
-  void set(CallPtr& call) {
-    call->expect(2);
-    place(*call) = call->item(1, tag());
-    call->reply_nothing();
-  }
-  void length(CallPtr& call) { call->reply_value(static_cast<std::uint64_t>(items_.size())); }
-  void copy(CallPtr& call) {
-    std::vector<const Item*> items;
-    for (const Item& item : items_) {
-      items.push_back(&item);
-    }
-    call->reply_items(items);
-  }
-
-  std::vector<Item> items_;
-};
-
 }  // namespace
 
 ObjectPtr make_container(Server& server, Call& call, Tags tags) {
@@ -636,17 +466,6 @@ ObjectPtr make_container(Server& server, Call& call, Tags tags) {
     auto set = std::make_shared<ServedSet>(server, std::move(tags));
     set->fill(call, 1);
     return set;
-  }
-  if (name == "Namespace") {
-    return std::make_shared<ServedNamespace>(server);
-  }
-  if (name == "Value") {
-    call.expect(2);
-    Item value = call.item(1, tags.empty() ? 0 : tags.front());
-    return std::make_shared<ServedValue>(server, std::move(tags), std::move(value));
-  }
-  if (name == "Array") {
-    return std::make_shared<ServedArray>(server, call, std::move(tags));
   }
   return nullptr;
 }

@@ -198,7 +198,7 @@ void Server::create(CallPtr& call) {
 
 ObjectPtr make_standard(Server& server, Call& call) {
   Tags tags = call.size() == 0 ? Tags{} : call.get<Tags>(0);
-  for (const auto make : {&make_container, &make_sync, &make_queue}) {
+  for (const auto make : {&make_container, &make_value, &make_sync, &make_queue}) {
     if (ObjectPtr object = make(server, call, tags)) {
       server.enter(object);
       return object;

@@ -71,6 +71,7 @@ class Server final : public LoopHandler {
 [[nodiscard]] ObjectPtr make_standard(Server& server, Call& call);
 // Families of make_standard.
 [[nodiscard]] ObjectPtr make_container(Server& server, Call& call, Tags tags);
+[[nodiscard]] ObjectPtr make_value(Server& server, Call& call, Tags tags);
 [[nodiscard]] ObjectPtr make_sync(Server& server, Call& call, Tags tags);
 [[nodiscard]] ObjectPtr make_queue(Server& server, Call& call, Tags tags);
 

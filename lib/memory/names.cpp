@@ -111,13 +111,6 @@ void join() {
   names.header().magic = layout::kNamesMagic;
 }
 
-void ensure_tracker() {
-  const TrackerStarter starter = tracker_starter.load();
-  if (starter != nullptr && !os::is_marked(names.fd)) {
-    starter(names.fd, Arena::get().fd());
-  }
-}
-
 // Removes the file of an entry if it is the one that was registered. Returns whether it did.
 bool remove_file_of(const NameEntry& entry, NameState state) {
   const std::string name{entry.name, ::strnlen(entry.name, layout::kNameBytes)};
@@ -260,9 +253,6 @@ NameTicket register_name(const std::string& name, NameKind kind) {
   if (names.base.load() == nullptr) {
     join();
   }
-  if (names.count.fetch_add(1, std::memory_order_relaxed) % kLookForTracker == 0) {
-    ensure_tracker();
-  }
   std::uint32_t index = 0;
   NameEntry& entry = claim_entry(index);
   entry.device.store(0, std::memory_order_relaxed);
@@ -321,6 +311,15 @@ std::size_t sweep_dead_trees() {
     }
   }
   return removed;
+}
+
+std::string ensure_tracker() {
+  if (names.count.fetch_add(1, std::memory_order_relaxed) % kLookForTracker != 0) {
+    return {};
+  }
+  const TrackerStarter starter = tracker_starter.load();
+  return starter == nullptr || os::is_marked(names.fd) ? std::string{}
+                                                       : starter(names.fd, Arena::get().fd());
 }
 
 void set_tracker_starter(TrackerStarter starter) noexcept {

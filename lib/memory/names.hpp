@@ -37,11 +37,14 @@ struct NameTicket {
   bool valid = false;
 };
 
-// Enters a name of at most kLongestName bytes; starts the tree's tracker if there is none.
+// Enters a name of at most kLongestName bytes.
 [[nodiscard]] NameTicket register_name(const std::string& name, NameKind kind);
 void name_made(NameTicket ticket, const os::FileIdentity& file) noexcept;
 // Enters a file that has its name already, unless it is entered.
 void register_file(const std::string& name, NameKind kind, const os::FileIdentity& file);
+// Starts the tree's tracker if there is none, and a name is entered. Returns why that failed, or
+// nothing. Looks only now and then, as it is called for every name.
+[[nodiscard]] std::string ensure_tracker();
 // The name is gone, or was never made.
 void forget_name(NameTicket ticket) noexcept;
 // The same by the file, for a process that did not make it.
@@ -51,8 +54,9 @@ void forget_file(const os::FileIdentity& file) noexcept;
 std::size_t sweep_dead_trees();
 
 // How the tracker is started is known to a floor above: a process that will call run_tracker with
-// the register and the arena, each opened by it anew. It returns once the tracker is at work.
-using TrackerStarter = void (*)(int names, int arena);
+// the register and the arena, each opened by it anew. It returns once the tracker is at work, or
+// says why it is not.
+using TrackerStarter = std::string (*)(int names, int arena);
 void set_tracker_starter(TrackerStarter starter) noexcept;
 
 // The tracker. In the process that was started for it: marks itself as the tree's tracker, makes a

@@ -7,7 +7,6 @@
 #include <string>
 
 #include "mp/errors/error.hpp"
-#include "mp/log.hpp"
 #include "mp/process/call.hpp"
 
 #include "memory/names.hpp"
@@ -42,15 +41,16 @@ void execute_tracker(int names, int arena) {
 }
 
 // Without a tracker names are removed by unlink() and cleanup() alone, so nothing here is fatal.
-void start_tracker(int names, int arena) {
+std::string start_tracker(int names, int arena) {
   if (!hook_linked() || is_being_spawned() || os::secure_mode()) {
-    return;
+    return {};
   }
   try {
     execute_tracker(names, arena);
   } catch (const Error& error) {
-    get_logger().warning(std::string{"no tracker of named shared memory: "} + error.what());
+    return error.what();
   }
+  return {};
 }
 
 }  // namespace

@@ -61,26 +61,42 @@ std::set<BlockId> blocks_in_use() {
   return ids;
 }
 
+// Others may die, and be buried, all the while: only who is dead before the burying must be gone
+// after it.
 void bury_and_check_tables() {
-  bury_the_dead();
-  check(bury_the_dead() == 0, "somebody dead was not buried");
   const Arena& arena = Arena::get();
   const auto* processes = arena.at<layout::ProcessEntry>(layout::kProcessTableOffset);
   const auto* threads = arena.at<layout::ThreadEntry>(layout::kThreadTableOffset);
   const std::uint32_t process_limit = arena.header().process_limit.load();
   const std::uint32_t thread_limit = arena.header().thread_limit.load();
   check(process_limit <= kMaxProcesses && thread_limit <= kMaxThreads, "a limit is too high");
+  std::set<ProcessId> dead;
+  for (std::uint32_t i = 0; i < process_limit; ++i) {
+    const std::uint64_t word = processes[i].word.load();
+    const auto generation = static_cast<std::uint32_t>(word >> 40) & kProcessGenerationMask;
+    if (const ProcessId id = make_process_id(i, generation); word >> 60 != 0 && is_dead(id)) {
+      dead.insert(id);
+    }
+  }
+  bury_the_dead();
+  const auto is_entered = [&](ProcessId process) {
+    const std::uint64_t word = processes[process_index(process)].word.load();
+    return process_index(process) < process_limit && word >> 60 != 0 &&
+           (word >> 40 & kProcessGenerationMask) == process_generation(process);
+  };
+  for (const ProcessId process : dead) {
+    check(!is_entered(process), "somebody dead was not buried");
+  }
   for (std::uint32_t i = 0; i < thread_limit; ++i) {
     const std::uint64_t word = threads[i].word.load();
     if (word >> 62 == 0) {
       continue;
     }
     const auto process = static_cast<ProcessId>(word);
-    const std::uint64_t owner = processes[process_index(process)].word.load();
-    check(process_index(process) < process_limit && owner >> 60 != 0 &&
-              (owner >> 40 & kProcessGenerationMask) == process_generation(process),
+    check(!dead.contains(process),
+          "thread entry " + std::to_string(i) + " belongs to a dead process");
+    check(is_entered(process) || threads[i].word.load() != word,
           "thread entry " + std::to_string(i) + " belongs to a process that is gone");
-    check(!is_dead(process), "thread entry " + std::to_string(i) + " belongs to a dead process");
   }
   for (std::uint32_t i = process_limit; i < process_limit + 8 && i < kMaxProcesses; ++i) {
     check(processes[i].word.load() == 0, "a process is entered beyond the limit");

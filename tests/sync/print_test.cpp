@@ -44,10 +44,10 @@ TEST(Print, KnowsAnotherProcessByItsNameOrPid) {
   Lock lock;
   Event held;
   Event leave;
-  Process child{[](Lock mine, Event held, Event leave) {
+  Process child{[](Lock mine, Event taken, Event go) {
                   mine.acquire();
-                  held.set();
-                  leave.wait();
+                  taken.set();
+                  go.wait();
                   mine.release();
                 },
                 lock, held, leave};
