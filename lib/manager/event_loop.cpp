@@ -297,13 +297,13 @@ void EventLoop::Parts::drop(const std::shared_ptr<Client>& client) noexcept {
   if (client->gone) {
     return;
   }
-  const std::shared_ptr<Client> keep = client;
-  client->gone = true;
-  settle(*client);
+  const std::shared_ptr<Client> last = client;  // `client` may be the one in the set
+  last->gone = true;
+  settle(*last);
   boost::system::error_code ignored;
-  client->descriptor.close(ignored);
-  clients.erase(keep);
-  handler.on_gone(*client);
+  last->descriptor.close(ignored);
+  clients.erase(last);
+  handler.on_gone(*last);
 }
 
 void EventLoop::Parts::flush() {

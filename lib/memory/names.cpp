@@ -42,7 +42,6 @@ constexpr const char* kPrefix = "mp-names-";
 constexpr std::uint32_t kEntriesAtOnce = 64;   // whose pages are made together
 constexpr std::uint32_t kLookForTracker = 16;  // names between two looks whether it still lives
 
-std::atomic<TrackerStarter> tracker_starter{nullptr};
 ForkMutex joining{65};
 
 constexpr std::uint64_t make_word(NameState state, ProcessId owner) {
@@ -313,23 +312,18 @@ std::size_t sweep_dead_trees() {
   return removed;
 }
 
-std::string ensure_tracker() {
-  if (names.count.fetch_add(1, std::memory_order_relaxed) % kLookForTracker != 0) {
-    return {};
+std::optional<TrackerFiles> wanted_tracker() {
+  if (names.count.fetch_add(1, std::memory_order_relaxed) % kLookForTracker != 0 ||
+      os::is_marked(names.fd)) {
+    return std::nullopt;
   }
-  const TrackerStarter starter = tracker_starter.load();
-  return starter == nullptr || os::is_marked(names.fd) ? std::string{}
-                                                       : starter(names.fd, Arena::get().fd());
+  return TrackerFiles{.names = names.fd, .arena = Arena::get().fd()};
 }
 
-void set_tracker_starter(TrackerStarter starter) noexcept {
-  tracker_starter = starter;
-}
-
-void run_tracker(int inherited_names, int inherited_arena) {
+void run_tracker(TrackerFiles inherited) {
   // Anew, so that the locks are this process's own and pass to its child.
-  const os::Fd file = os::open_again(inherited_names, true);
-  const os::Fd arena = os::open_again(inherited_arena, false);
+  const os::Fd file = os::open_again(inherited.names, true);
+  const os::Fd arena = os::open_again(inherited.arena, false);
   (void)os::lock_file(file.get(), os::FileLock::shared, true);
   if (!os::take_mark(file.get())) {
     return;

@@ -23,6 +23,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "memory/names_layout.hpp"
@@ -42,9 +43,6 @@ struct NameTicket {
 void name_made(NameTicket ticket, const os::FileIdentity& file) noexcept;
 // Enters a file that has its name already, unless it is entered.
 void register_file(const std::string& name, NameKind kind, const os::FileIdentity& file);
-// Starts the tree's tracker if there is none, and a name is entered. Returns why that failed, or
-// nothing. Looks only now and then, as it is called for every name.
-[[nodiscard]] std::string ensure_tracker();
 // The name is gone, or was never made.
 void forget_name(NameTicket ticket) noexcept;
 // The same by the file, for a process that did not make it.
@@ -53,14 +51,19 @@ void forget_file(const os::FileIdentity& file) noexcept;
 // Removes what trees have left that are gone and whose tracker was killed. Returns how many files.
 std::size_t sweep_dead_trees();
 
-// How the tracker is started is known to a floor above: a process that will call run_tracker with
-// the register and the arena, each opened by it anew. It returns once the tracker is at work, or
-// says why it is not.
-using TrackerStarter = std::string (*)(int names, int arena);
-void set_tracker_starter(TrackerStarter starter) noexcept;
+// The tracker is a process that a floor above starts: with the register and the arena, as they are
+// numbered in it, each opened by it anew.
+struct TrackerFiles {
+  int names;
+  int arena;
+};
+
+// What a tracker is to be given, if the tree has none. For callers that have just registered a
+// name; looks only now and then.
+[[nodiscard]] std::optional<TrackerFiles> wanted_tracker();
 
 // The tracker. In the process that was started for it: marks itself as the tree's tracker, makes a
 // child of its own that does the work, and returns. If there is a tracker already it just returns.
-void run_tracker(int names, int arena);
+void run_tracker(TrackerFiles inherited);
 
 }  // namespace mp::memory

@@ -7,7 +7,6 @@
 
 #include "os/start_marker.hpp"
 #include "process/bootstrap.hpp"
-#include "process/tracker_child.hpp"
 
 namespace mp::process {
 
@@ -38,7 +37,6 @@ void enter_if_child() {
 
 int caught_main(int argc, char** argv, char** envp) {
   caught = true;
-  offer_tracker();
   enter_if_child();
   return real_main(argc, argv, envp);
 }
@@ -64,7 +62,6 @@ namespace mp {
 
 void init(int, char**) {
   process::enter_if_child();
-  process::offer_tracker();
   process::caught = true;
 }
 

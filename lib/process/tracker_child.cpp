@@ -7,6 +7,7 @@
 #include <string>
 
 #include "mp/errors/error.hpp"
+#include "mp/log.hpp"
 #include "mp/process/call.hpp"
 
 #include "memory/names.hpp"
@@ -22,13 +23,13 @@ namespace mp::process {
 namespace {
 
 void tracker_main() {
-  memory::run_tracker(kFirstOwnNumber, kArenaNumber);
+  memory::run_tracker({.names = kFirstOwnNumber, .arena = kArenaNumber});
 }
 
-void execute_tracker(int names, int arena) {
+void execute_tracker(memory::TrackerFiles files) {
   os::StartChannel channel = os::open_start_channel(kChannelNumber);
   const os::Child process =
-      execute_program(channel, {{arena, kArenaNumber}, {names, kFirstOwnNumber}});
+      execute_program(channel, {{files.arena, kArenaNumber}, {files.names, kFirstOwnNumber}});
   try {
     send_hello(channel.parent.get());
     send_frame(channel.parent.get(), make_call(&tracker_main).bytes());
@@ -40,23 +41,19 @@ void execute_tracker(int names, int arena) {
   (void)os::wait_child(process.pid, process.pidfd.get(), Deadline::never());
 }
 
-// Without a tracker names are removed by unlink() and cleanup() alone, so nothing here is fatal.
-std::string start_tracker(int names, int arena) {
-  if (!hook_linked() || is_being_spawned() || os::secure_mode()) {
-    return {};
-  }
-  try {
-    execute_tracker(names, arena);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return {};
-}
-
 }  // namespace
 
-void offer_tracker() noexcept {
-  memory::set_tracker_starter(&start_tracker);
+// A program that is not caught before main would be executed as itself and be no tracker.
+void ensure_tracker() {
+  const auto wanted = memory::wanted_tracker();
+  if (!wanted || !hook_linked() || is_being_spawned() || os::secure_mode()) {
+    return;
+  }
+  try {
+    execute_tracker(*wanted);
+  } catch (const Error& error) {
+    get_logger().warning(std::string{"no tracker of named shared memory: "} + error.what());
+  }
 }
 
 }  // namespace mp::process

@@ -4,8 +4,8 @@
 
 namespace mp::process {
 
-// Tells the register of names how its tracker is started. The entry hook calls it, because a copy
-// of this program that nobody catches would be no tracker.
-void offer_tracker() noexcept;
+// Starts the tree's tracker if there is none; to be called when a name was registered. Without one
+// names are removed by unlink() and cleanup() alone, so that it cannot be started is a warning.
+void ensure_tracker();
 
 }  // namespace mp::process

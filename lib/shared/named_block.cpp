@@ -10,11 +10,11 @@
 #include <utility>
 
 #include "mp/errors/error.hpp"
-#include "mp/log.hpp"
 #include "mp/memory/object_ref.hpp"
 
 #include "os/map.hpp"
 #include "os/random.hpp"
+#include "process/tracker_child.hpp"
 
 namespace mp::detail {
 
@@ -35,7 +35,7 @@ class Making {
   Making(const std::string& name, bool track) : name_{name} {
     if (track) {
       ticket_ = memory::register_name(name, memory::NameKind::block);
-      want_tracker();
+      process::ensure_tracker();
     }
   }
   ~Making() {
@@ -73,12 +73,6 @@ void expect_name(const std::string& name) {
   if (!good) {
     throw UsageError{
         "the name of shared memory has 1 to 254 bytes and no slash, and is not \".\" or \"..\""};
-  }
-}
-
-void want_tracker() {
-  if (const std::string reason = memory::ensure_tracker(); !reason.empty()) {
-    get_logger().warning("no tracker of named shared memory: " + reason);
   }
 }
 

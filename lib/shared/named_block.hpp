@@ -22,8 +22,6 @@ namespace mp::detail {
 void expect_name(const std::string& name);
 // The same for a size.
 void expect_size(std::size_t size);
-// To be called once a name was registered. Warns if the tree has no tracker and can have none.
-void want_tracker();
 // "psm_" and eight random hexadecimal digits.
 [[nodiscard]] std::string make_name();
 

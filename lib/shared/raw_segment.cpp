@@ -15,6 +15,7 @@
 
 #include "memory/names.hpp"
 #include "os/robust_mutex.hpp"
+#include "process/tracker_child.hpp"
 #include "shared/named_block.hpp"
 #include "shared/segment_layout.hpp"
 
@@ -118,7 +119,7 @@ bool RawSegment::make(std::size_t size, const SharedMemoryOptions& options, Buil
   if (options.track) {
     ticket = memory::register_name(name_, memory::NameKind::segment);
     memory::name_made(ticket, file);  // before it has its name: no other file is meant
-    want_tracker();
+    process::ensure_tracker();
   }
   if (const int error = os::shm_give_name(descriptor, name_)) {
     memory::forget_name(ticket);
@@ -148,7 +149,7 @@ bool RawSegment::find() {
   auto block = std::make_shared<NamedBlock>(std::move(fd), file);
   check_head(*block, name_);
   memory::register_file(name_, memory::NameKind::segment, file);
-  want_tracker();
+  process::ensure_tracker();
   block_ = std::move(block);
   return true;
 }

@@ -67,11 +67,9 @@ void bury_and_check_tables() {
   const Arena& arena = Arena::get();
   const auto* processes = arena.at<layout::ProcessEntry>(layout::kProcessTableOffset);
   const auto* threads = arena.at<layout::ThreadEntry>(layout::kThreadTableOffset);
-  const std::uint32_t process_limit = arena.header().process_limit.load();
-  const std::uint32_t thread_limit = arena.header().thread_limit.load();
-  check(process_limit <= kMaxProcesses && thread_limit <= kMaxThreads, "a limit is too high");
+  const auto process_limit = [&] { return arena.header().process_limit.load(); };
   std::set<ProcessId> dead;
-  for (std::uint32_t i = 0; i < process_limit; ++i) {
+  for (std::uint32_t i = 0; i < process_limit(); ++i) {
     const std::uint64_t word = processes[i].word.load();
     const auto generation = static_cast<std::uint32_t>(word >> 40) & kProcessGenerationMask;
     if (const ProcessId id = make_process_id(i, generation); word >> 60 != 0 && is_dead(id)) {
@@ -79,9 +77,11 @@ void bury_and_check_tables() {
     }
   }
   bury_the_dead();
+  const std::uint32_t thread_limit = arena.header().thread_limit.load();
+  check(process_limit() <= kMaxProcesses && thread_limit <= kMaxThreads, "a limit is too high");
   const auto is_entered = [&](ProcessId process) {
     const std::uint64_t word = processes[process_index(process)].word.load();
-    return process_index(process) < process_limit && word >> 60 != 0 &&
+    return process_index(process) < process_limit() && word >> 60 != 0 &&
            (word >> 40 & kProcessGenerationMask) == process_generation(process);
   };
   for (const ProcessId process : dead) {
@@ -98,8 +98,10 @@ void bury_and_check_tables() {
     check(is_entered(process) || threads[i].word.load() != word,
           "thread entry " + std::to_string(i) + " belongs to a process that is gone");
   }
-  for (std::uint32_t i = process_limit; i < process_limit + 8 && i < kMaxProcesses; ++i) {
-    check(processes[i].word.load() == 0, "a process is entered beyond the limit");
+  const std::uint32_t beyond = process_limit();
+  for (std::uint32_t i = beyond; i < beyond + 8 && i < kMaxProcesses; ++i) {
+    check(processes[i].word.load() == 0 || i < process_limit(),
+          "a process is entered beyond the limit");
   }
 }
 

@@ -2,6 +2,7 @@
 // The program as its user sees it: output, exit status, complaints.
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -115,11 +116,18 @@ TEST(Program, GoesOnWhereItWasKilled) {
   const std::string folder = small_text(text);
   const std::string alone = findings(run("--serial " + folder).output);
   const TextFolder place;
-  const std::string journaled = "--processes 2 --journal " + place.path() + "/run " + folder;
+  const auto with_journal = [&](const std::string& name) {
+    return "--processes 2 --journal " + place.path() + "/" + name + " " + folder;
+  };
+  const auto began = std::chrono::steady_clock::now();
+  ASSERT_EQ(run(with_journal("whole")).status, 0);
+  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - began;
+  const std::string journaled = with_journal("in-parts");
   int kills = 0;
-  for (const char* after : {"0.05", "0.1", "0.15", "0.2"}) {
+  for (const double part : {0.3, 0.4, 0.5, 0.6}) {
     // Its own group, so that the shell that we start does not get the signal.
-    const Ended ended = run(journaled, "2>&1", "timeout --signal=KILL " + std::string{after} + " ");
+    const Ended ended = run(journaled, "2>&1",
+                            "timeout --signal=KILL " + std::to_string(part * whole.count()) + " ");
     kills += ended.status == 0 ? 0 : 1;
   }
   EXPECT_GT(kills, 0) << "it was never killed";
