@@ -143,6 +143,7 @@ TEST_P(ManagerCrash, CallsFailWhenTheServerIsKilled) {
   EXPECT_THROW((void)pending.get(), EOFError);
   waiter.join();
   EXPECT_THROW((void)queue.empty(), EOFError);
+  where.front().join();  // its listener, too, is closed then
   EXPECT_THROW((void)manager.list<int>(), OsError);
 }
 
