@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Queue beside what the system and Boost have: one POSIX pipe, boost::interprocess::message_queue
-// (anonymous memory) and POSIX mq, with 64-byte messages between two processes.
+// (anonymous memory) and POSIX mq, with 64-byte messages between two processes; and beside a queue
+// of threads, moodycamel::ConcurrentQueue, where that is installed.
 //
 // Placement is the last argument of each: 2 pins the two processes to two CPUs, 1 both to one.
 #include <array>
@@ -13,7 +14,12 @@
 #include <memory>
 #include <mqueue.h>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
+#if __has_include(<concurrentqueue/concurrentqueue.h>)
+#include <concurrentqueue/concurrentqueue.h>
+#endif
 
 #include <fcntl.h>
 #include <sched.h>
@@ -69,8 +75,22 @@ class Peer {
   pid_t pid_;
 };
 
+// The same in a thread, for a channel that is none between processes.
+class ThreadPeer {
+ public:
+  template <class Body>
+  explicit ThreadPeer(Body&& body) : thread_{std::forward<Body>(body)} {}
+  ThreadPeer(const ThreadPeer&) = delete;
+  ThreadPeer& operator=(const ThreadPeer&) = delete;
+  ~ThreadPeer() { thread_.join(); }
+
+ private:
+  std::thread thread_;
+};
+
 class MpChannel {
  public:
+  using Party = Peer;
   void put(const Message& m) { queue_.put(m); }
   Message get() { return queue_.get(); }
 
@@ -80,6 +100,7 @@ class MpChannel {
 
 class PipeChannel {
  public:
+  using Party = Peer;
   PipeChannel() { must(::pipe(fds_.data())); }
   PipeChannel(const PipeChannel&) = delete;
   PipeChannel& operator=(const PipeChannel&) = delete;
@@ -106,6 +127,7 @@ class PipeChannel {
 
 class BoostChannel {
  public:
+  using Party = Peer;
   BoostChannel() : name_{"mp-bench-" + std::to_string(::getpid()) + "-" + std::to_string(next_++)} {
     using boost::interprocess::message_queue;
     queue_ = std::make_unique<message_queue>(boost::interprocess::create_only, name_.c_str(), 1024,
@@ -129,6 +151,7 @@ class BoostChannel {
 
 class MqChannel {
  public:
+  using Party = Peer;
   MqChannel() {
     const std::string name = "/mp-bench-" + std::to_string(::getpid());
     mq_attr attributes{};
@@ -154,6 +177,24 @@ class MqChannel {
  private:
   mqd_t queue_;
 };
+
+#if __has_include(<concurrentqueue/concurrentqueue.h>)
+class MoodycamelChannel {
+ public:
+  using Party = ThreadPeer;
+  void put(const Message& m) { queue_.enqueue(m); }
+  Message get() {
+    Message m{};
+    while (!queue_.try_dequeue(m)) {
+      ::sched_yield();
+    }
+    return m;
+  }
+
+ private:
+  moodycamel::ConcurrentQueue<Message> queue_;
+};
+#endif
 
 // One process puts and gets.
 template <class Channel>
@@ -204,12 +245,12 @@ void throughput(benchmark::State& state, int parties) {
   for (auto _ : state) {
     state.PauseTiming();
     Channel channel;
-    Channel done;
+    MpChannel done;
     auto* go = static_cast<std::atomic<int>*>(
         ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    std::vector<std::unique_ptr<Peer>> peers;
+    std::vector<std::unique_ptr<typename Channel::Party>> peers;
     for (int i = 0; i < parties; ++i) {
-      peers.push_back(std::make_unique<Peer>([&] {
+      peers.push_back(std::make_unique<typename Channel::Party>([&] {
         pin(place, 0);
         while (go->load() == 0) {
           ::sched_yield();
@@ -220,7 +261,7 @@ void throughput(benchmark::State& state, int parties) {
           channel.put(m);
         }
       }));
-      peers.push_back(std::make_unique<Peer>([&] {
+      peers.push_back(std::make_unique<typename Channel::Party>([&] {
         pin(place, 1);
         std::uint64_t sum = 0;
         for (int k = 0; k < kEach; ++k) {
@@ -276,6 +317,11 @@ MP_BENCH_CHANNEL("Queue", MpChannel);
 MP_BENCH_CHANNEL("Pipe", PipeChannel);
 MP_BENCH_CHANNEL("BoostQueue", BoostChannel);
 MP_BENCH_CHANNEL("PosixMq", MqChannel);
+#if __has_include(<concurrentqueue/concurrentqueue.h>)
+BENCHMARK(uncontended<MoodycamelChannel>)->Name("BM_Moodycamel_Uncontended")->UseRealTime();
+BENCHMARK(one_to_one<MoodycamelChannel>)->Name("BM_Moodycamel_1P1C")->Arg(2)->UseRealTime();
+BENCHMARK(four_to_four<MoodycamelChannel>)->Name("BM_Moodycamel_4P4C")->Arg(2)->UseRealTime();
+#endif
 BENCHMARK(large)->Name("BM_Queue_Large")->UseRealTime();
 
 }  // namespace

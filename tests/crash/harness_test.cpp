@@ -310,7 +310,8 @@ TEST(KillHarness, LeavesNobodyBehindWhenATrialFails) {
   EXPECT_THROW(static_cast<void>(kill_one(fails, every_point())), std::runtime_error);
   int status = 0;  // a test adopts its orphans
   EXPECT_EVENTUALLY(::waitpid(*orphan, &status, WNOHANG) == *orphan);
-  EXPECT_TRUE(WIFSIGNALED(status));
+  // By the signal, or by itself where its parent was gone before it could ask for the signal.
+  EXPECT_TRUE(WIFSIGNALED(status) || WEXITSTATUS(status) == test::kThrew) << status;
 }
 
 TEST(KillHarness, SamplesReproduciblyFromItsSeed) {

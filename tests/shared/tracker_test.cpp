@@ -184,6 +184,7 @@ TEST(Tracker, LeavesWhatSomebodyElsePutInThePlace) {
   mine.unlink();
 }
 
+// What cleanup() counts is of no use here: other programs may have left something, too.
 TEST(Cleanup, RemovesWhatWasKilledTogetherWithItsTracker) {
   std::string name;
   {
@@ -191,14 +192,16 @@ TEST(Cleanup, RemovesWhatWasKilledTogetherWithItsTracker) {
     name = probe.line();
     const pid_t tracker = probe.tracker();
     ASSERT_NE(tracker, 0);
-    EXPECT_EQ(cleanup(), 0U) << "its maker lives";
+    static_cast<void>(cleanup());
+    EXPECT_TRUE(exists(name)) << "its maker lives";
     ::kill(tracker, SIGKILL);
     EXPECT_TRUE(ended(tracker));
-    EXPECT_EQ(cleanup(), 0U) << "its maker still lives";
+    static_cast<void>(cleanup());
+    EXPECT_TRUE(exists(name)) << "its maker still lives";
     probe.go_on();
   }
   EXPECT_TRUE(exists(name));
-  EXPECT_EQ(cleanup(), 1U);
+  EXPECT_GE(cleanup(), 1U);
   EXPECT_FALSE(exists(name));
 }
 
