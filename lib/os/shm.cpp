@@ -216,16 +216,17 @@ Fd open_again(int fd, bool writable) {
 }
 
 bool daemonize(std::string_view thread_name, const std::vector<int>& keep) {
-  set_thread_name(thread_name);  // before, so that the child never has another
+  // Before the fork, so that the child never has another name and never hears a signal.
+  set_thread_name(thread_name);
+  for (const int signal : {kSigHangup, kSigInt, kSigTerm, kSigPipe}) {
+    (void)ignore_signal(signal);
+  }
   const auto forked = call(Sys::fork, [] { return ::fork(); });
   if (check(forked) != 0) {
     return false;
   }
   (void)::setsid();
   (void)::chdir("/");
-  for (const int signal : {kSigHangup, kSigInt, kSigTerm, kSigPipe}) {
-    (void)ignore_signal(signal);
-  }
   (void)set_signal_mask(0);
   if (const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC); null >= 0) {
     for (int standard = STDIN_FILENO; standard <= STDERR_FILENO; ++standard) {
