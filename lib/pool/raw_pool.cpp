@@ -70,17 +70,25 @@ std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
 }
 
 bool RawPool::wait(const std::function<bool()>& enough, Deadline until) {
+  return wait(enough, until, pool::Awaited::one);
+}
+
+bool RawPool::wait_for_many(const std::function<bool()>& enough, Deadline until) {
+  return wait(enough, until, pool::Awaited::many);
+}
+
+bool RawPool::wait(const std::function<bool()>& enough, Deadline until, pool::Awaited what) {
   expect_own_process();
   // Who waits draws the bars.
   bool reached = false;
   while (!reached && detail::progress_is_shown()) {
     detail::tick_progress();
-    reached = executor_->wait(enough, until.no_later_than(kRedraw));
+    reached = executor_->wait(enough, until.no_later_than(kRedraw), what);
     if (!reached && until.passed()) {
       return false;
     }
   }
-  reached = reached || executor_->wait(enough, until);
+  reached = reached || executor_->wait(enough, until, what);
   detail::tick_progress();
   return reached;
 }

@@ -39,6 +39,7 @@ namespace mp {
 namespace pool {
 
 class Executor;
+enum class Awaited : bool;
 
 }  // namespace pool
 
@@ -77,6 +78,8 @@ class MP_API RawPool {
   // Waits until `enough` returns true, and helps the results in meanwhile. Returns false when
   // `until` passes first. `enough` is asked after each result, in several threads at once maybe.
   bool wait(const std::function<bool()>& enough, Deadline until);
+  // The same, where it takes many results to be enough: the workers are less disturbed by it.
+  bool wait_for_many(const std::function<bool()>& enough, Deadline until);
   // Makes a call that has not ended fail with Cancelled: at once if no worker has begun it. One
   // that runs is asked to stop, or is killed with its worker, and fails when that is done. Returns
   // false when it has ended.
@@ -103,6 +106,7 @@ class MP_API RawPool {
 
  private:
   void expect_own_process() const;
+  bool wait(const std::function<bool()>& enough, Deadline until, pool::Awaited what);
 
   std::unique_ptr<pool::Executor> executor_;
   std::uint32_t fork_generation_;
