@@ -146,6 +146,7 @@ class LocalExecutor final : public Executor {
   std::deque<std::shared_ptr<RawResult>> due_;  // finished, their callbacks not yet run
   std::size_t callbacks_due_ = 0;               // tasks with callbacks that have not been run
   std::uint32_t fruitless_ = 0;
+  std::uint32_t refused_ = 0;  // replacements that the system has refused, while no worker is left
   struct Vacancy {
     std::uint32_t place;
     Deadline until;
