@@ -29,6 +29,7 @@ struct Task {
   std::uint64_t first_item = 0;                  // and the number of the first in the whole map
   std::vector<mp::detail::ObjectRef> held = {};  // what keeps `objects` alive until they are
   std::uint64_t stream = 0;                      // what task_seed() is made from
+  const void* call_site = nullptr;               // the return address of the call
 };
 
 // What somebody waits for: one result, as soon as it is there, or many, of which none is urgent.

@@ -122,8 +122,7 @@ class LocalExecutor final : public Executor {
   // How long the place of a worker that died stays empty: no time, unless many die.
   [[nodiscard]] Deadline restart_time();
   void refill_places();
-  [[nodiscard]] Death death_of(std::uint32_t index, const process::ChildProcess& worker,
-                               int status);
+  [[nodiscard]] Death death_of(std::uint32_t index, process::ChildProcess& worker, int status);
 
   // The pool can run nothing any more: every task fails with `why`, also those to come.
   void break_with(const std::exception_ptr& why, Finished& finished);

@@ -174,9 +174,8 @@ void LocalExecutor::look_at(std::uint32_t index) {
   }
 }
 
-Death LocalExecutor::death_of(std::uint32_t index, const process::ChildProcess& worker,
-                              int status) {
-  Death death{.pid = worker.pid(), .exitcode = status};
+Death LocalExecutor::death_of(std::uint32_t index, process::ChildProcess& worker, int status) {
+  Death death{.pid = worker.pid(), .exitcode = status, .report = worker.report()};
   const os::CrashNote& note = board_.worker(index).crash;
   if (note.signal.load(std::memory_order_acquire) != 0) {
     death.report.fault_address = note.address;

@@ -10,6 +10,7 @@
 #include "mp/errors/error.hpp"
 #include "mp/log.hpp"
 #include "mp/memory/object_ref.hpp"
+#include "mp/pool/call_site.hpp"
 
 #include "os/crash.hpp"
 #include "pool/current_task.hpp"
@@ -54,6 +55,7 @@ void RawPool::expect_own_process() const {
 }
 
 std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
+  const detail::CallSite here{__builtin_return_address(0)};
   expect_own_process();
   MP_EXPECTS(task.rules.retries >= 0, "a task cannot be tried less than once");
   MP_EXPECTS(task.rules.backoff.count() >= 0 && task.rules.grace.count() >= 0,
@@ -65,7 +67,8 @@ std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
   executor_->submit({std::move(task.call), std::move(task.objects), result, task.rules, task.items,
                      task.first_item, std::move(task.held),
                      pool::stream_of(seed_, task.call_number != 0 ? task.call_number : next_call(),
-                                     task.first_item)});
+                                     task.first_item),
+                     task.call_site != nullptr ? task.call_site : detail::CallSite::current()});
   return result;
 }
 

@@ -131,9 +131,6 @@ void TaskTable::post(Job job) {
   slot.size.store(static_cast<std::uint32_t>(call.size()), std::memory_order_relaxed);
   slot.task.store(place.job.message.id(), std::memory_order_relaxed);
   slot.result.store(0, std::memory_order_relaxed);
-  if (!place.job.spared.empty()) {
-    place.job.spared_message = message_of(write_spared(place.job.spared));
-  }
   slot.spared.store(place.job.spared_message.id(), std::memory_order_relaxed);
   slot.begun.store(0, std::memory_order_relaxed);
   slot.item.store(0, std::memory_order_relaxed);

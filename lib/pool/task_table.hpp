@@ -133,6 +133,7 @@ class TaskTable {
   void finish(Job job, Finished& finished);
   void fail(Job job, const std::exception_ptr& why, Finished& finished);
   void try_again(Job job);
+  [[nodiscard]] static DeathReport report_of(const Job& job, const Death& death);
   void settle_death(Job job, std::uint32_t item, const Death& death, Finished& finished);
   void settle_too_large(Job job, Memory memory, const Death& death, Finished& finished);
   [[nodiscard]] static bool may_repeat(const Job& job) noexcept {

@@ -109,16 +109,17 @@ int next_of_kept_pool(StartMethod start, int x) {
 TEST_P(PoolFamilyTest, CanBeKeptByAWorkerFromTaskToTask) {
   PoolOptions chosen = options(2);
   chosen.maxtasksperchild = 5;
-  Pool pool{chosen};
+  auto pool = std::make_unique<Pool>(chosen);
   std::vector<int> xs(20);
   std::iota(xs.begin(), xs.end(), 0);
   std::vector<int> wanted = xs;
   for (int& x : wanted) {
     ++x;
   }
-  EXPECT_EQ(pool.map(partial(next_of_kept_pool, GetParam()), xs, 1), wanted);
-  pool.close();
-  pool.join();
+  EXPECT_EQ(pool->map(partial(next_of_kept_pool, GetParam()), xs, 1), wanted);
+  pool->close();
+  pool->join();
+  pool.reset();
   expect_no_orphans();
 }
 
@@ -139,18 +140,18 @@ void stay_with_inner_pool(StartMethod start, Queue<int> pids) {
 }
 
 TEST_P(PoolFamilyTest, EndsWithTheWorkerThatMadeIt) {
-  Pool pool{options(1)};
-  Queue<int> pids;
-  const auto result = pool.apply_async(stay_with_inner_pool, GetParam(), pids);
-  const std::vector<int> all{pids.get(), pids.get(), pids.get()};
-  EXPECT_TRUE(result.cancel());
-  EXPECT_THROW(result.get(), Cancelled);
-  for (const int pid : all) {
-    EXPECT_EVENTUALLY((test::reap_adopted(), is_dead(pid)));
+  {
+    Pool pool{options(1)};
+    Queue<int> pids;
+    const auto result = pool.apply_async(stay_with_inner_pool, GetParam(), pids);
+    const std::vector<int> all{pids.get(), pids.get(), pids.get()};
+    EXPECT_TRUE(result.cancel());
+    EXPECT_THROW(result.get(), Cancelled);
+    for (const int pid : all) {
+      EXPECT_EVENTUALLY((test::reap_adopted(), is_dead(pid)));
+    }
+    EXPECT_EQ(pool.apply([] { return 3; }), 3);
   }
-  EXPECT_EQ(pool.apply([] { return 3; }), 3);
-  pool.terminate();
-  pool.join();
   expect_no_orphans();
 }
 

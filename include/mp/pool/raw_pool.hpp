@@ -56,6 +56,7 @@ struct RawTask {
   std::uint64_t call_number = 0;          // for task_seed(): which call it belongs to; 0: its own
   std::shared_ptr<RawResult> known = {};  // for imap: the outcome, when nothing is to be run
   std::shared_ptr<detail::Progress> progress = {};  // told when it has ended
+  const void* call_site = nullptr;  // the return address of the call; null: of submit
 };
 
 // Runs a task in this process that was saved when it was found to be poison: of a chunk only the
