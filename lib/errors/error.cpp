@@ -160,6 +160,11 @@ std::string DeathReport::stack() const {
                                                                : std::string{};
 }
 
+std::string DeathReport::called_from() const {
+  return detail::describe_frames != nullptr && call_site != 0 ? detail::describe_frames({call_site})
+                                                              : std::string{};
+}
+
 Cancelled::Cancelled(std::string_view sentence) : Error{Errc::cancelled, sentence} {}
 Cancelled::~Cancelled() = default;
 

@@ -6,7 +6,10 @@
 #include <chrono>
 #include <span>
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "os/check.hpp"
 #include "os/pidfd.hpp"
@@ -22,24 +25,30 @@ namespace {
 
 using std::chrono::microseconds;
 
-Outcome<int> wait_by(Sys sys, int kind, int id, siginfo_t& info, int options) noexcept {
+// libc's waitid has no place for the usage.
+Outcome<long> wait_by(Sys sys, int kind, int id, siginfo_t& info, rusage& used,
+                      int options) noexcept {
   return call(sys, [&] {
     // __WALL: also a child whose end raises no SIGCHLD.
-    return ::waitid(static_cast<idtype_t>(kind), static_cast<id_t>(id), &info,
-                    WEXITED | __WALL | options);
+    return ::syscall(SYS_waitid, kind, id, &info, WEXITED | __WALL | options, &used);
   });
+}
+
+double seconds(const timeval& time) noexcept {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
 }
 
 // One waitid, which blocks unless `options` has WNOHANG.
 Exit reap(int pid, int pidfd, int options) {
   siginfo_t info{};
-  Outcome<int> waited{-1, ENOSYS, Sys::waitid_pidfd};
+  rusage used{};
+  Outcome<long> waited{-1, ENOSYS, Sys::waitid_pidfd};
   if (pidfd >= 0) {
-    waited = wait_by(Sys::waitid_pidfd, P_PIDFD, pidfd, info, options);
+    waited = wait_by(Sys::waitid_pidfd, P_PIDFD, pidfd, info, used, options);
   }
   // EINVAL: pidfds, but no P_PIDFD yet.
   if (is_unavailable(waited.error) || waited.error == EINVAL) {
-    waited = wait_by(Sys::waitid_pid, P_PID, pid, info, options);
+    waited = wait_by(Sys::waitid_pid, P_PID, pid, info, used, options);
   }
   if (waited.error == ECHILD) {
     const auto kept = pidfd >= 0 ? exit_info(pidfd) : std::nullopt;
@@ -49,7 +58,9 @@ Exit reap(int pid, int pidfd, int options) {
   if (info.si_pid == 0) {
     return {Exit::State::running};
   }
-  return {Exit::State::exited, info.si_code == CLD_EXITED ? info.si_status : -info.si_status};
+  return {Exit::State::exited, info.si_code == CLD_EXITED ? info.si_status : -info.si_status,
+          seconds(used.ru_utime), seconds(used.ru_stime),
+          static_cast<std::uint64_t>(used.ru_maxrss) * 1024};
 }
 
 }  // namespace

@@ -23,8 +23,15 @@ struct Exit {
   };
   State state;
   int status = 0;  // n after exit(n), -s after signal s
+  // What it had used, with the children that it had waited for; 0 when unknown.
+  double user_seconds = 0;
+  double system_seconds = 0;
+  std::uint64_t most_resident = 0;  // bytes
 
-  friend bool operator==(const Exit&, const Exit&) = default;
+  // Whether it is the same end.
+  friend bool operator==(const Exit& a, const Exit& b) {
+    return a.state == b.state && a.status == b.status;
+  }
 };
 
 // Waits for the child `pid`, whose descriptor is `pidfd` or -1, and reaps it. Deadline::now() asks

@@ -29,7 +29,11 @@ struct Task {
   std::uint64_t first_item = 0;                  // and the number of the first in the whole map
   std::vector<mp::detail::ObjectRef> held = {};  // what keeps `objects` alive until they are
   std::uint64_t stream = 0;                      // what task_seed() is made from
+  const void* call_site = nullptr;               // the return address of the call
 };
+
+// What somebody waits for: one result, as soon as it is there, or many, of which none is urgent.
+enum class Awaited : bool { one, many };
 
 class Executor {
  public:
@@ -38,7 +42,7 @@ class Executor {
   // Takes a task; every task taken is finished, by its outcome or an exception that says why not.
   virtual void submit(Task task) = 0;
   // Gets tasks finished until `enough` says so or the deadline passes; returns the former.
-  virtual bool wait(const std::function<bool()>& enough, Deadline until) = 0;
+  virtual bool wait(const std::function<bool()>& enough, Deadline until, Awaited what) = 0;
   // Makes the task fail with Cancelled, unless it has ended: at once when it has not begun, and
   // otherwise when it has stopped or its worker is dead. Returns whether it will fail so.
   virtual bool cancel(RawResult& result) = 0;

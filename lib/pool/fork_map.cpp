@@ -209,7 +209,7 @@ class ForkMap {
   }
 
   [[nodiscard]] WorkerDied death_of(std::size_t index, int status) const {
-    DeathReport report;
+    DeathReport report = running_[index].child->report();
     report.task = "call " + std::to_string(running_[index].number) + " of a fork_map";
     const os::CrashNote& note = lane(index).crash;
     if (note.signal.load(std::memory_order_acquire) != 0) {

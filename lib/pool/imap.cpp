@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "mp/errors/error.hpp"
+#include "mp/pool/call_site.hpp"
 
 namespace mp::detail {
 
@@ -35,6 +36,7 @@ ImapWindow::ImapWindow(std::shared_ptr<RawPool> pool, Order order, NextChunk nex
     : pool_{std::move(pool)},
       order_{order},
       next_chunk_{std::move(next)},
+      call_site_{CallSite::current()},
       at_end_hook_{std::move(at_end)},
       finished_{order == Order::as_finished ? std::make_shared<Finished>() : nullptr},
       window_{static_cast<std::size_t>(pool_->width()) * kAhead} {
@@ -74,6 +76,7 @@ void ImapWindow::fill() {
         finished->results.push_back(result);
       };
     }
+    task.call_site = call_site_;
     auto result = pool_->submit(std::move(task));
     ++flying_;
     if (order_ == Order::kept) {

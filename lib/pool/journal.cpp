@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -119,6 +120,9 @@ struct MapJournal::Impl {
 
   void write_record(std::uint64_t item, std::uint64_t item_digest, ByteView result) {
     layout::JournalRecord record{};
+    if (result.size() > std::numeric_limits<decltype(record.size)>::max()) {
+      throw UsageError{"a result of four gigabytes or more cannot be kept in a journal"};
+    }
     record.size = static_cast<std::uint32_t>(result.size());
     record.item = item;
     record.digest = item_digest;
@@ -169,6 +173,9 @@ std::shared_ptr<RawResult> MapJournal::find(std::uint64_t item, std::uint64_t it
 void MapJournal::append(std::uint64_t first, const std::vector<std::uint64_t>& digests,
                         const RawResult& chunk) noexcept {
   const std::lock_guard hold{impl_->mutex};
+  if (impl_->failure) {
+    return;  // the file may end in half a record, and what is behind that would be lost
+  }
   try {
     Reader in{chunk.outcome(), chunk.carrier()};
     BatchOutcome outcome{in};

@@ -8,6 +8,10 @@
 //   reaper      polls the workers' pidfds, and when one is dead: drains, then judges, then
 //               replaces it.
 //
+// Who submits while the board is full collects on the way. A leader that waits for many results, or
+// only for room on the board, lets the workers be quiet until they have claimed most of what lies
+// there: each wake-up costs more than a small task. It never does so while somebody else waits.
+//
 // Invariants
 //   L1  mutex_ guards the table and the crew, and is never held while waiting, while a process is
 //       started, or while user code runs.
@@ -38,6 +42,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint32_t kSlots = 256;
+// Who submits while the board is full looks for outcomes each time that so many more tasks wait.
+constexpr std::size_t kHelpEvery = 16;
 // So many workers are forked by the thread that makes the pool, at once; those behind them by the
 // zygote, since each fork inherits what was opened for the ones before it.
 constexpr std::uint32_t kForkedHere = 8;
@@ -46,7 +52,8 @@ constexpr auto kGrace = 1s;
 
 // How many places the board has, so that the pool can become larger.
 std::uint32_t places_for(std::uint32_t workers, int standbys) {
-  return std::min(std::max(16u, 4 * workers), layout::kMaxWorkers - static_cast<std::uint32_t>(standbys)) +
+  return std::min(std::max(16u, 4 * workers),
+                  layout::kMaxWorkers - static_cast<std::uint32_t>(standbys)) +
          static_cast<std::uint32_t>(standbys);
 }
 
@@ -112,8 +119,8 @@ std::thread LocalExecutor::start_thread(std::function<void()> body) {
 
 // Whether the task may have to be served while nobody waits: then the collector must be there.
 bool LocalExecutor::wants_collector(const Task& task) const {
-  return ResultAccess::has_callback(*task.result) || task.rules.retries != 0 || task.rules.priority != 0 ||
-         memory_.is_on() || table_.unfinished() >= kSlots / 2;
+  return ResultAccess::has_callback(*task.result) || task.rules.retries != 0 ||
+         task.rules.priority != 0 || memory_.is_on() || table_.unfinished() >= kSlots / 2;
 }
 
 void LocalExecutor::have_collector() {
@@ -137,7 +144,7 @@ void LocalExecutor::submit(Task task) {
           const std::lock_guard hold{mutex_};
           return is_open_for_one() || phase_ != Phase::open;
         },
-        Deadline::never());
+        Deadline::never(), Awaited::one);
   }
 }
 
@@ -165,36 +172,64 @@ bool LocalExecutor::try_submit(Task& task) {
     finish_one(result);
     return true;
   }
+  if (table_.waiting() % kHelpEvery == 1) {
+    help_out();
+  }
   table_.add(std::move(task));
   tend_in_time();
   if (memory_.wake()) {
     os::eventfd_signal(call_reaper_.get());
   }
-  callbacks_due_ += ResultAccess::has_callback(*result) ? 1 : 0;
+  if (ResultAccess::has_callback(*result)) {
+    ++callbacks_due_;
+    if (board_.header().quiet_until.load() != 0) {
+      tell_leader();
+    }
+  }
   call_collector_if_needed();
   return true;
 }
 
-bool LocalExecutor::wait(const std::function<bool()>& enough, Deadline until) {
-  for (;;) {
-    if (enough()) {
-      return true;
-    }
+// Takes outcomes, to make room on the board.
+void LocalExecutor::help_out() {
+  if (table_.something_finished()) {
+    Finished finished;
+    table_.collect(finished);
+    settle(finished);
+  }
+}
+
+bool LocalExecutor::wait(const std::function<bool()>& enough, Deadline until, Awaited what) {
+  bool has_followed = false;
+  bool reached = enough();
+  while (!reached) {
     const std::uint32_t key = batches_.load();
     if (!leading_.exchange(true)) {
-      const bool reached = lead(enough, until);
+      reached = lead(enough, until, what);
       stop_leading();
       return reached;
     }
+    has_followed = true;
     followers_.fetch_add(1);
+    // The collector makes way, and a leader that let the workers be quiet does so no more.
+    if (collector_leads_.load() || board_.header().quiet_until.load() != 0) {
+      tell_leader();
+    }
     if (!enough() && leading_.load()) {
       os::futex_wait(batches_, key, until);
     }
     followers_.fetch_sub(1);
+    reached = enough();
     if (until.passed()) {
-      return enough();
+      break;
     }
   }
+  if (has_followed && !leading_.load()) {
+    // The collector may have made way for this thread.
+    const std::lock_guard hold{mutex_};
+    call_collector_if_needed();
+  }
+  return reached;
 }
 
 bool LocalExecutor::cancel(RawResult& result) {
@@ -258,27 +293,35 @@ void LocalExecutor::join() {
   }
 }
 
-bool LocalExecutor::lead(const std::function<bool()>& enough, Deadline until) {
+bool LocalExecutor::lead(const std::function<bool()>& enough, Deadline until, Awaited what) {
   layout::BoardHeader& header = board_.header();
   for (;;) {
-    collect();
+    const bool quiet = collect(what);
     if (enough()) {
       return true;
     }
-    const auto something = [&] { return table_.something_finished() || enough(); };
+    const auto something = [&] {
+      return quiet ? header.head.load() >= header.quiet_until.load() || followers_.load() != 0
+                   : table_.something_finished() || enough();
+    };
+    if (!until.is_never() && until.passed()) {
+      return false;
+    }
     memory::Waiting waiting{spinner_};
-    if (waiting.spin(something)) {
+    const int worker = static_cast<int>(header.results.cpu.load(std::memory_order_relaxed)) - 1;
+    if (!quiet && waiting.spin(something, worker)) {
       continue;
     }
     const std::uint32_t key = memory::gate_prepare(header.results);
     if (!something() && !memory::gate_sleep(header.results, key, until)) {
-      collect();
+      collect(what);
       return enough();
     }
   }
 }
 
 void LocalExecutor::stop_leading() {
+  board_.header().quiet_until.store(0);
   leading_.store(false);
   if (followers_.load() != 0) {
     next_batch();  // one of them leads now
@@ -287,14 +330,24 @@ void LocalExecutor::stop_leading() {
   call_collector_if_needed();
 }
 
-void LocalExecutor::collect() {
+bool LocalExecutor::collect(Awaited what) {
   Finished& finished = collected_;  // the leader's alone
+  std::uint64_t quiet_until = 0;
   {
     const std::lock_guard hold{mutex_};
     table_.collect(finished);
     settle(finished);
+    if (what == Awaited::many && may_be_quiet()) {
+      quiet_until = table_.low_mark();
+    }
+    board_.header().quiet_until.store(quiet_until);
   }
   finished.clear();
+  return quiet_until != 0;
+}
+
+bool LocalExecutor::may_be_quiet() const {
+  return callbacks_due_ == 0 && due_.empty() && followers_.load() == 0;
 }
 
 void LocalExecutor::settle(const Finished& finished) {
@@ -362,13 +415,19 @@ void LocalExecutor::collect_when_needed() {
       const std::lock_guard hold{mutex_};
       needed = collector_needed();
     }
-    if (needed && !leading_.exchange(true)) {
+    if (needed && followers_.load() == 0 && !leading_.exchange(true)) {
+      collector_leads_.store(true);
       lead(
           [this] {
+            if (followers_.load() != 0 || stopping_.load()) {
+              return true;
+            }
             const std::lock_guard hold{mutex_};
-            return !due_.empty() || !collector_needed() || stopping_.load();
+            return !due_.empty() || !collector_needed();
           },
-          Deadline::never());
+          Deadline::never(), Awaited::many);
+      collector_leads_.store(false);
+      board_.header().quiet_until.store(0);
       leading_.store(false);
       if (followers_.load() != 0) {
         next_batch();

@@ -36,7 +36,7 @@ class LocalExecutor final : public Executor {
   explicit LocalExecutor(const PoolOptions& options, std::uint32_t workers, StartMethod method);
   ~LocalExecutor() override;
   void submit(Task task) override;
-  bool wait(const std::function<bool()>& enough, Deadline until) override;
+  bool wait(const std::function<bool()>& enough, Deadline until, Awaited what) override;
   bool cancel(RawResult& result) override;
   int width() const override { return static_cast<int>(width_.load()); }
   void resize(int processes) override;
@@ -53,17 +53,24 @@ class LocalExecutor final : public Executor {
   // --- results ---------------------------------------------------------------------------------
 
   // Watches the board until `enough`. The caller leads.
-  bool lead(const std::function<bool()>& enough, Deadline until);
+  bool lead(const std::function<bool()>& enough, Deadline until, Awaited what);
   void stop_leading();
-  void collect();
+  // Returns whether the workers were told not to wake the leader for each outcome.
+  bool collect(Awaited what);
+  [[nodiscard]] bool may_be_quiet() const;  // under mutex_
+  void help_out();                          // likewise
 
   // Makes results ready, or hands them to the collector for their callbacks. Under mutex_.
   void settle(const Finished& finished);
   void finish_one(const std::shared_ptr<RawResult>& result);
   void next_batch();
 
-  // Tells somebody else's leader that a result became ready without the board.
-  void tell_leader() { memory::gate_wake(board_.header().results, memory::kAll); }
+  // Tells somebody else's leader that a result became ready without the board, or that there is
+  // more to wait for.
+  void tell_leader() {
+    board_.header().quiet_until.store(0);
+    memory::gate_wake(board_.header().results, memory::kAll);
+  }
 
   // --- the collector ---------------------------------------------------------------------------
   [[nodiscard]] static std::thread start_thread(std::function<void()> body);
@@ -115,8 +122,7 @@ class LocalExecutor final : public Executor {
   // How long the place of a worker that died stays empty: no time, unless many die.
   [[nodiscard]] Deadline restart_time();
   void refill_places();
-  [[nodiscard]] Death death_of(std::uint32_t index, const process::ChildProcess& worker,
-                               int status);
+  [[nodiscard]] Death death_of(std::uint32_t index, process::ChildProcess& worker, int status);
 
   // The pool can run nothing any more: every task fails with `why`, also those to come.
   void break_with(const std::exception_ptr& why, Finished& finished);
@@ -139,6 +145,7 @@ class LocalExecutor final : public Executor {
   std::deque<std::shared_ptr<RawResult>> due_;  // finished, their callbacks not yet run
   std::size_t callbacks_due_ = 0;               // tasks with callbacks that have not been run
   std::uint32_t fruitless_ = 0;
+  std::uint32_t refused_ = 0;  // replacements that the system has refused, while no worker is left
   struct Vacancy {
     std::uint32_t place;
     Deadline until;
@@ -151,6 +158,7 @@ class LocalExecutor final : public Executor {
   Deadline tends_at_ = Deadline::never();  // when the reaper next tends the table
   std::condition_variable ended_;
   std::atomic<bool> leading_{false};
+  std::atomic<bool> collector_leads_{false};
   std::atomic<std::uint32_t> followers_{0};
   os::Word batches_{0};  // followers sleep here
   Finished collected_;

@@ -213,8 +213,8 @@ void LocalExecutor::watch_memory() {
       table_.condemn_for_memory(i, {resident, memory_.hard()}, sentences);
     }
     std::uint32_t stays = static_cast<std::uint32_t>(Leave::no);
-    replaced |= entry.leave.compare_exchange_strong(stays,
-                                                    static_cast<std::uint32_t>(Leave::replaced));
+    replaced |=
+        entry.leave.compare_exchange_strong(stays, static_cast<std::uint32_t>(Leave::replaced));
   }
   memory_.end(goes_on);
   carry_out(sentences);

@@ -35,6 +35,9 @@ constexpr std::uint32_t kFruitless = 5;
 // time for which its place stays empty.
 constexpr std::size_t kIntensity = 8;
 constexpr std::chrono::milliseconds kFirstPause{1};
+// A pool without any worker tries so often to get one, and waits twice as long each time.
+constexpr std::uint32_t kRefused = 6;
+constexpr std::chrono::milliseconds kFirstRefusal{5};
 constexpr std::size_t kDoublings = 10;
 
 }  // namespace
@@ -171,9 +174,8 @@ void LocalExecutor::look_at(std::uint32_t index) {
   }
 }
 
-Death LocalExecutor::death_of(std::uint32_t index, const process::ChildProcess& worker,
-                              int status) {
-  Death death{.pid = worker.pid(), .exitcode = status};
+Death LocalExecutor::death_of(std::uint32_t index, process::ChildProcess& worker, int status) {
+  Death death{.pid = worker.pid(), .exitcode = status, .report = worker.report()};
   const os::CrashNote& note = board_.worker(index).crash;
   if (note.signal.load(std::memory_order_acquire) != 0) {
     death.report.fault_address = note.address;
@@ -235,6 +237,7 @@ void LocalExecutor::replace_worker(std::uint32_t index) {
   const std::lock_guard hold{mutex_};
   std::erase_if(vacancies_, [index](const Vacancy& vacancy) { return vacancy.place == index; });
   if (fresh != nullptr) {
+    refused_ = 0;
     crew_.enter(index, fresh);
     if (phase_ == Phase::terminated) {
       fresh->signal(os::kSigTerm);
@@ -245,13 +248,14 @@ void LocalExecutor::replace_worker(std::uint32_t index) {
     return;
   }
   board_.worker(index).role.store(0);
-  if (crew_.alive() == 0) {
+  if (crew_.alive() == 0 && ++refused_ > kRefused) {
     Finished finished;
     break_with(failure, finished);
     settle(finished);
   } else {
     get_logger().error("a worker of a pool could not be replaced");
-    balance(restart_time());
+    balance(
+        std::max(restart_time(), Deadline{kFirstRefusal * (1 << std::min(refused_, kRefused))}));
   }
 }
 

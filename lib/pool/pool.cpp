@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mp/pool/pool.hpp"
 
+#include <algorithm>
+#include <exception>
+
 #include "mp/errors/error.hpp"
 
 #include "memory/message.hpp"
@@ -41,17 +44,29 @@ bool ResultParts::ready() const noexcept {
   return std::ranges::all_of(parts_, [](const auto& part) { return part->ready(); });
 }
 
+bool ResultParts::look() const noexcept {
+  try {
+    return ready() || pool_->wait([this] { return ready(); }, Deadline::now());
+  } catch (const std::exception&) {
+    return ready();  // in a forked child, where nothing comes any more
+  }
+}
+
 bool ResultParts::wait(Deadline until) const {
   // One part after the other, so that a long map is not looked through after each result.
-  const bool all = std::ranges::all_of(parts_, [&](const auto& part) {
-    return part->ready() || pool_->wait([&part] { return part->ready(); }, until);
-  });
+  auto missing = parts_.begin();
+  const auto all_ready = [&] {
+    missing = std::find_if(missing, parts_.end(), [](const auto& part) { return !part->ready(); });
+    return missing == parts_.end();
+  };
+  const bool all = all_ready() || (parts_.size() == 1 ? pool_->wait(all_ready, until)
+                                                      : pool_->wait_for_many(all_ready, until));
   tick_progress();
   return all;
 }
 
 bool ResultParts::successful() const {
-  if (!ready()) {
+  if (!look()) {
     throw UsageError{"the result is not ready"};
   }
   try {

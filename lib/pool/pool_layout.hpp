@@ -9,6 +9,9 @@
 // the slot done. What comes after it (the done ring, the bit in `finished`) only tells the parent
 // where to look; when a worker dies the parent looks at all slots.
 //
+// Who posts a task wakes a worker only if there are more tasks than workers that look for one: one
+// that stops looking, because it has found a task, looks whether there are more of them.
+//
 //   slot state: [63:32] sequence  [31:8] worker  [7:0] SlotPhase
 #pragma once
 
@@ -152,11 +155,17 @@ struct alignas(64) BoardHeader {
   Word64 initializer;         // BlockId of a message with a call, 0 = none
   Word64 last_call;           // likewise: what a worker does when it ends in order
 
-  alignas(64) Word64 tail;   // entries ever posted; written by the parent alone
-  Gate work;                 // workers sleep here
-  alignas(64) Word64 head;   // hint: entries before it were claimed
-  alignas(64) Gate results;  // the parent sleeps here
-  Word64 finished[16];       // a bit for each worker with entries in its done ring
+  alignas(64) Word64 tail;         // entries ever posted; written by the parent alone
+  Gate work;                       // workers sleep here
+  Word64 quiet_until;              // outcomes wake the parent only once the head has come so far
+  alignas(64) Word64 head;         // hint: entries before it were claimed
+  alignas(64) Gate results;        // the parent sleeps here
+  Word64 finished[16];             // a bit for each worker with entries in its done ring
+  alignas(64) Word64 looking[16];  // a bit for each worker that is awake and looks for a task
+
+  static std::uint64_t bit_of(std::uint32_t worker) noexcept {
+    return std::uint64_t{1} << (worker % 64);
+  }
 };
 
 inline constexpr std::uint32_t kMaxWorkers = 16 * 64;

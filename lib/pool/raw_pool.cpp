@@ -10,6 +10,7 @@
 #include "mp/errors/error.hpp"
 #include "mp/log.hpp"
 #include "mp/memory/object_ref.hpp"
+#include "mp/pool/call_site.hpp"
 
 #include "os/crash.hpp"
 #include "pool/current_task.hpp"
@@ -54,6 +55,7 @@ void RawPool::expect_own_process() const {
 }
 
 std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
+  const detail::CallSite here{__builtin_return_address(0)};
   expect_own_process();
   MP_EXPECTS(task.rules.retries >= 0, "a task cannot be tried less than once");
   MP_EXPECTS(task.rules.backoff.count() >= 0 && task.rules.grace.count() >= 0,
@@ -65,22 +67,31 @@ std::shared_ptr<RawResult> RawPool::submit(RawTask task) {
   executor_->submit({std::move(task.call), std::move(task.objects), result, task.rules, task.items,
                      task.first_item, std::move(task.held),
                      pool::stream_of(seed_, task.call_number != 0 ? task.call_number : next_call(),
-                                     task.first_item)});
+                                     task.first_item),
+                     task.call_site != nullptr ? task.call_site : detail::CallSite::current()});
   return result;
 }
 
 bool RawPool::wait(const std::function<bool()>& enough, Deadline until) {
+  return wait(enough, until, pool::Awaited::one);
+}
+
+bool RawPool::wait_for_many(const std::function<bool()>& enough, Deadline until) {
+  return wait(enough, until, pool::Awaited::many);
+}
+
+bool RawPool::wait(const std::function<bool()>& enough, Deadline until, pool::Awaited what) {
   expect_own_process();
   // Who waits draws the bars.
   bool reached = false;
   while (!reached && detail::progress_is_shown()) {
     detail::tick_progress();
-    reached = executor_->wait(enough, until.no_later_than(kRedraw));
+    reached = executor_->wait(enough, until.no_later_than(kRedraw), what);
     if (!reached && until.passed()) {
       return false;
     }
   }
-  reached = reached || executor_->wait(enough, until);
+  reached = reached || executor_->wait(enough, until, what);
   detail::tick_progress();
   return reached;
 }

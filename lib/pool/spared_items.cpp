@@ -6,7 +6,7 @@
 
 namespace mp::pool {
 
-Bytes write_spared(const std::vector<SparedItem>& items) {
+memory::Message write_spared(const std::vector<SparedItem>& items) {
   Writer out;
   out.write_count(items.size());
   for (const SparedItem& spared : items) {
@@ -14,7 +14,10 @@ Bytes write_spared(const std::vector<SparedItem>& items) {
     out.write_count(spared.outcome.size());
     out.write_bytes(spared.outcome.data(), spared.outcome.size());
   }
-  return out.take();
+  const ByteView written = out.written();
+  memory::Message message{written.size()};
+  copy_bytes(message.payload().data(), written.data(), written.size());
+  return message;
 }
 
 std::vector<KnownOutcome> read_spared(ByteView bytes) {

@@ -9,6 +9,8 @@
 #include "mp/base/bytes.hpp"
 #include "mp/process/raw_call.hpp"
 
+#include "memory/message.hpp"
+
 namespace mp::pool {
 
 struct SparedItem {
@@ -16,7 +18,8 @@ struct SparedItem {
   Bytes outcome;  // as write_failure writes it
 };
 
-[[nodiscard]] Bytes write_spared(const std::vector<SparedItem>& items);
+// A message with them for a worker. Throws OutOfMemory.
+[[nodiscard]] memory::Message write_spared(const std::vector<SparedItem>& items);
 // Views into `bytes`. Throws DecodeError.
 [[nodiscard]] std::vector<KnownOutcome> read_spared(ByteView bytes);
 

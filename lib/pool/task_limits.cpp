@@ -13,6 +13,7 @@
 //   T2  Only the parent condemns, and a condemned slot stays so until its worker is judged.
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -179,6 +180,15 @@ TaskTable::Cancelling TaskTable::cancel(const RawResult& result, Finished& finis
   return Cancelling::begun;
 }
 
+DeathReport TaskTable::report_of(const Job& job, const Death& death) {
+  DeathReport report = death.report;
+  report.task = job.task.call.name();
+  if (job.task.call_site != nullptr) {
+    report.call_site = reinterpret_cast<std::uintptr_t>(job.task.call_site) - 1;
+  }
+  return report;
+}
+
 // A worker was killed in the job because it had too much memory. It need not have been the job's.
 void TaskTable::settle_too_large(Job job, Memory memory, const Death& death, Finished& finished) {
   if (!job.was_too_large) {
@@ -186,8 +196,7 @@ void TaskTable::settle_too_large(Job job, Memory memory, const Death& death, Fin
     wait_again(std::move(job));
     return;
   }
-  DeathReport report = death.report;
-  report.task = job.task.call.name();
+  DeathReport report = report_of(job, death);
   report.attempts = job.attempts + 2;
   report.resident = memory.resident;
   report.memory_cap = memory.cap;
@@ -204,8 +213,7 @@ void TaskTable::settle_death(Job job, std::uint32_t item, const Death& death, Fi
     try_again(std::move(job));
     return;
   }
-  DeathReport report = death.report;
-  report.task = job.task.call.name();
+  DeathReport report = report_of(job, death);
   report.attempts = job.attempts + 1;
   if (item != 0) {
     report.item = job.task.first_item + item - 1;
@@ -233,6 +241,12 @@ void TaskTable::settle_death(Job job, std::uint32_t item, const Death& death, Fi
   write_failure(out, why, {});
   const auto later = std::ranges::upper_bound(job.spared, item - 1, {}, &SparedItem::item);
   job.spared.insert(later, {item - 1, out.take()});
+  try {
+    job.spared_message = write_spared(job.spared);
+  } catch (const std::bad_alloc&) {
+    fail(std::move(job), why, finished);  // without it the item would kill the next worker
+    return;
+  }
   job.attempts = 0;
   job.fatal_item = 0;
   wait_again(std::move(job));

@@ -4,6 +4,8 @@
 #include "pool/task_table.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -67,9 +69,8 @@ bool TaskTable::has_room() {
   if (free_.empty()) {
     return false;
   }
-  const std::uint64_t entries = ranked_ != 0
-                                    ? std::uint64_t{kAheadWhenRanked} * width_
-                                    : std::uint64_t{2} * board_.slot_count();
+  const std::uint64_t entries = ranked_ != 0 ? std::uint64_t{kAheadWhenRanked} * width_
+                                             : std::uint64_t{2} * board_.slot_count();
   layout::BoardHeader& header = board_.header();
   const std::uint64_t tail = header.tail.load(std::memory_order_relaxed);
   std::uint64_t head = header.head.load();
@@ -130,9 +131,6 @@ void TaskTable::post(Job job) {
   slot.size.store(static_cast<std::uint32_t>(call.size()), std::memory_order_relaxed);
   slot.task.store(place.job.message.id(), std::memory_order_relaxed);
   slot.result.store(0, std::memory_order_relaxed);
-  if (!place.job.spared.empty()) {
-    place.job.spared_message = message_of(write_spared(place.job.spared));
-  }
   slot.spared.store(place.job.spared_message.id(), std::memory_order_relaxed);
   slot.begun.store(0, std::memory_order_relaxed);
   slot.item.store(0, std::memory_order_relaxed);
@@ -155,7 +153,28 @@ void TaskTable::post(Job job) {
   header.tail.store(tail + 1, std::memory_order_release);
   header.work.cpu.store(static_cast<std::uint32_t>(os::current_cpu() + 1),
                         std::memory_order_relaxed);
-  memory::gate_wake(header.work, 1);
+  wake_worker();
+}
+
+// Unless as many look for tasks as there are tasks.
+void TaskTable::wake_worker() {
+  layout::BoardHeader& header = board_.header();
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // the task before the look at them
+  int looking = 0;
+  for (std::uint32_t word = 0; word * 64 < board_.worker_count(); ++word) {
+    looking += std::popcount(header.looking[word].load(std::memory_order_relaxed));
+  }
+  if (header.tail.load(std::memory_order_relaxed) - header.head.load(std::memory_order_relaxed) >
+      static_cast<std::uint64_t>(looking)) {
+    memory::gate_wake(header.work, 1);
+  }
+}
+
+// A worker that died may have looked for tasks, and somebody counted on it.
+void TaskTable::looks_no_more(std::uint32_t worker) {
+  layout::BoardHeader& header = board_.header();
+  header.looking[worker / 64].fetch_and(~layout::BoardHeader::bit_of(worker));
+  wake_worker();
 }
 
 void TaskTable::post_waiting() {
@@ -275,6 +294,7 @@ void TaskTable::collect(Finished& finished) {
 }
 
 void TaskTable::judge(std::uint32_t worker, const Death& death, Finished& finished) {
+  looks_no_more(worker);
   drain(worker, finished);
   for (std::uint32_t index = 0; index < board_.slot_count(); ++index) {
     const Place& place = places_[index];
@@ -336,6 +356,13 @@ bool TaskTable::has(std::uint32_t worker, SlotPhase phase) const noexcept {
     }
   }
   return false;
+}
+
+std::uint64_t TaskTable::low_mark() const noexcept {
+  const layout::BoardHeader& header = board_.header();
+  const std::uint64_t left = board_.slot_count() / 4;
+  const std::uint64_t tail = header.tail.load(std::memory_order_relaxed);
+  return header.head.load() + left < tail ? tail - left : 0;
 }
 
 bool TaskTable::something_finished() const noexcept {

@@ -80,6 +80,9 @@ class TaskTable {
   [[nodiscard]] bool may_post() const noexcept {
     return !waiting_.empty() || !resting_.empty() || repeatable_ != 0;
   }
+  // Where the head of the order will be when workers have begun most of the tasks on the board; 0
+  // when they have already.
+  [[nodiscard]] std::uint64_t low_mark() const noexcept;
   // Whether a task is there that no worker has begun.
   [[nodiscard]] bool has_unbegun() const noexcept;
   // Whether the worker was in a task when it was last looked at, and in one that was condemned.
@@ -121,6 +124,8 @@ class TaskTable {
   void take_back_below(int priority);
   void wait_again(Job job);
   void post(Job job);
+  void wake_worker();
+  void looks_no_more(std::uint32_t worker);
   void post_waiting();
   void take_outcome(std::uint32_t slot, Finished& finished);
   Job clear(std::uint32_t slot);
@@ -128,6 +133,7 @@ class TaskTable {
   void finish(Job job, Finished& finished);
   void fail(Job job, const std::exception_ptr& why, Finished& finished);
   void try_again(Job job);
+  [[nodiscard]] static DeathReport report_of(const Job& job, const Death& death);
   void settle_death(Job job, std::uint32_t item, const Death& death, Finished& finished);
   void settle_too_large(Job job, Memory memory, const Death& death, Finished& finished);
   [[nodiscard]] static bool may_repeat(const Job& job) noexcept {

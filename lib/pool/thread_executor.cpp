@@ -74,7 +74,7 @@ class ThreadExecutor final : public Executor {
     something_.notify_one();
   }
 
-  bool wait(const std::function<bool()>& enough, Deadline until) override {
+  bool wait(const std::function<bool()>& enough, Deadline until, Awaited) override {
     std::unique_lock hold{mutex_};
     while (!enough()) {
       if (until.is_never()) {
@@ -102,9 +102,7 @@ class ThreadExecutor final : public Executor {
 
   int width() const override { return static_cast<int>(threads_.size()); }
 
-  void resize(int) override {
-    throw UsageError{"a ThreadPool stays as large as it was made"};
-  }
+  void resize(int) override { throw UsageError{"a ThreadPool stays as large as it was made"}; }
   std::vector<std::shared_ptr<RawResult>> farewells() const override { return {}; }
 
   void close() override {

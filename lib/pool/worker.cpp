@@ -9,6 +9,7 @@
 #include "pool/worker.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -32,6 +33,7 @@
 #include "os/clock.hpp"
 #include "os/crash.hpp"
 #include "os/limits.hpp"
+#include "os/proc.hpp"
 #include "pool/board.hpp"
 #include "pool/current_task.hpp"
 #include "pool/slow_tasks.hpp"
@@ -191,25 +193,29 @@ class Worker {
   // Claims the next posted slot; sleeps while there is none. kNone when the board closes.
   std::uint32_t next() {
     layout::BoardHeader& header = board_.header();
-    for (;;) {
+    for (bool has_looked = false;; has_looked = true) {
       if (entry_.leave.load(std::memory_order_relaxed) != 0) {
         return kNone;
       }
       if (const std::uint32_t index = claim(); index != kNone) {
+        if (has_looked && there_is_more()) {
+          memory::gate_wake(header.work, 1);  // whoever posted it may have counted on this worker
+        }
         return index;
       }
       if (leaving()) {
         return kNone;
       }
+      if (header.quiet_until.load() != 0) {
+        memory::gate_wake(header.results, memory::kAll);
+      }
       const auto something = [&] {
-        return header.head.load(std::memory_order_relaxed) !=
-                   header.tail.load(std::memory_order_relaxed) ||
-               header.closing.load(std::memory_order_relaxed) != 0 ||
+        return there_is_more() || header.closing.load(std::memory_order_relaxed) != 0 ||
                entry_.leave.load(std::memory_order_relaxed) != 0;
       };
-      const auto cpu = static_cast<int>(header.work.cpu.load(std::memory_order_relaxed)) - 1;
+      const int poster = static_cast<int>(header.work.cpu.load(std::memory_order_relaxed)) - 1;
       memory::Waiting waiting{spinner_};
-      if (waiting.spin(something, cpu)) {
+      if (look(waiting, something, poster)) {
         continue;
       }
       const std::uint32_t key = memory::gate_prepare(header.work);
@@ -217,6 +223,23 @@ class Worker {
         memory::gate_sleep(header.work, key, Deadline::never());
       }
     }
+  }
+
+  [[nodiscard]] bool there_is_more() const noexcept {
+    const layout::BoardHeader& header = board_.header();
+    return header.head.load(std::memory_order_relaxed) !=
+           header.tail.load(std::memory_order_relaxed);
+  }
+
+  // Spins, and says so on the board meanwhile.
+  template <class Something>
+  bool look(memory::Waiting& waiting, const Something& something, int poster) {
+    layout::Word64& looking = board_.header().looking[me_ / 64];
+    looking.fetch_or(layout::BoardHeader::bit_of(me_));
+    const bool found = waiting.spin(something, poster);
+    // Before anything is claimed: who posts behind this wakes somebody.
+    looking.fetch_and(~layout::BoardHeader::bit_of(me_));
+    return found;
   }
 
   [[nodiscard]] bool leaving() const {
@@ -354,11 +377,18 @@ class Worker {
     board_.done(me_, tail).store(std::uint64_t{sequence} << 32 | index, std::memory_order_release);
     entry_.done_tail.store(tail + 1);
     layout::Word64& finished = header.finished[me_ / 64];
-    const std::uint64_t bit = std::uint64_t{1} << (me_ % 64);
+    const std::uint64_t bit = layout::BoardHeader::bit_of(me_);
     if ((finished.load() & bit) == 0) {
       finished.fetch_or(bit);
     }
-    memory::gate_wake(header.results, memory::kAll);
+    header.results.cpu.store(static_cast<std::uint32_t>(os::current_cpu() + 1),
+                             std::memory_order_relaxed);
+    // The outcome before the look at what the parent waits for.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (header.head.load(std::memory_order_relaxed) >=
+        header.quiet_until.load(std::memory_order_relaxed)) {
+      memory::gate_wake(header.results, memory::kAll);
+    }
     return true;
   }
 

@@ -19,7 +19,6 @@
 #include "os/proc.hpp"
 #include "os/signal.hpp"
 #include "os/stdio.hpp"
-#include "os/wait.hpp"
 #include "process/child_run.hpp"
 #include "process/fork_child.hpp"
 #include "process/identity.hpp"
@@ -70,7 +69,17 @@ std::optional<int> ChildProcess::wait(Deadline until) {
   memory::free_message(message_);
   memory::bury(id_);
   status_ = status;
+  end_ = exit;
   return status_;
+}
+
+DeathReport ChildProcess::report() {
+  const std::lock_guard hold{reaping_};
+  DeathReport report;
+  report.user_seconds = end_.user_seconds;
+  report.system_seconds = end_.system_seconds;
+  report.most_resident = end_.most_resident;
+  return report;
 }
 
 void ChildProcess::signal(int number) {

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "mp/base/deadline.hpp"
+#include "mp/errors/death_report.hpp"
 #include "mp/process/raw_call.hpp"
 #include "mp/process/start_method.hpp"
 
@@ -30,6 +31,7 @@
 #include "memory/tags.hpp"
 #include "os/fd.hpp"
 #include "os/spawn.hpp"
+#include "os/wait.hpp"
 
 namespace mp::process {
 
@@ -73,6 +75,8 @@ class ChildProcess {
   // Waits for the end. Returns the status (n, or -signal) once it has ended, nothing when `until`
   // passed first.
   std::optional<int> wait(Deadline until);
+  // What it had used, once wait() has told of its end.
+  [[nodiscard]] DeathReport report();
   // Sends a signal, unless it has ended.
   void signal(int number);
 
@@ -93,6 +97,7 @@ class ChildProcess {
   std::uint32_t fork_generation_;
   std::mutex reaping_;
   std::optional<int> status_;
+  os::Exit end_{os::Exit::State::running};
 };
 
 // Starts a child. Under fork: in the calling thread, with the memory as it is now.

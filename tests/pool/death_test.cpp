@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <numeric>
@@ -86,6 +87,47 @@ TEST_P(PoolDeathTest, ForgetsTheStackOfTheWorkerBefore) {
   EXPECT_TRUE(death.report().frames.empty());
   EXPECT_EQ(death.report().fault_address, 0u);
   EXPECT_TRUE(death.report().stack().empty());
+}
+
+[[gnu::noinline]] void call_from_here(Pool& pool) {
+  pool.map(die_on_three, std::vector{1, 2, 3}, 1);
+}
+[[gnu::noinline]] AsyncResult<int> begin_from_here(Pool& pool) {
+  return pool.apply_async(die_on_three, 3);
+}
+[[gnu::noinline]] int take_all(Pool& pool, int from) {
+  int sum = 0;
+  for (const int y : pool.imap(die_on_three, std::vector{from, from})) {
+    sum += y;
+  }
+  return sum;
+}
+
+TEST_P(PoolDeathTest, TellsWhereTheCallWasMade) {
+  Pool pool{options(1)};
+  const auto place_of = [](const WorkerDied& death) { return death.report().called_from(); };
+  EXPECT_NE(place_of(death_of([&] { call_from_here(pool); })).find("call_from_here"),
+            std::string::npos);
+  const auto result = begin_from_here(pool);
+  EXPECT_NE(place_of(death_of([&] { result.get(); })).find("begin_from_here"), std::string::npos);
+  EXPECT_NE(place_of(death_of([&] { take_all(pool, 3); })).find("take_all"), std::string::npos);
+  EXPECT_NE(place_of(death_of([&] { pool.submit(die_on_three, 3).get(); })).find("death_test"),
+            std::string::npos);
+}
+
+int use_and_die() {
+  const std::clock_t begin = std::clock();
+  while (std::clock() - begin < CLOCKS_PER_SEC / 50) {
+  }
+  std::raise(SIGKILL);
+  return 0;
+}
+
+TEST_P(PoolDeathTest, TellsWhatTheWorkerHadUsed) {
+  Pool pool{options(1)};
+  const WorkerDied death = death_of([&] { pool.apply(use_and_die); });
+  EXPECT_GE(death.report().user_seconds + death.report().system_seconds, 0.015);
+  EXPECT_GT(death.report().most_resident, std::uint64_t{1} << 20);
 }
 
 TEST_P(PoolDeathTest, TellsTheExitCode) {

@@ -24,6 +24,7 @@
 #include "memory/allocator.hpp"
 #include "pool/pool_test_base.hpp"
 #include "support/child.hpp"
+#include "support/eventually.hpp"
 
 namespace mp {
 namespace {
@@ -284,6 +285,15 @@ TEST_P(PoolTest, GivesUpWaitingInTime) {
   EXPECT_THROW(static_cast<void>(endless.successful()), UsageError);
   auto results = pool.imap(square, numbers(3));
   EXPECT_THROW(results.next(10ms), TimeoutError);
+}
+
+TEST_P(PoolTest, TellsThatAResultIsReadyWhenNobodyWaits) {
+  Pool pool{options(2)};
+  const auto result = pool.apply_async(square, 4);
+  EXPECT_EVENTUALLY(result.ready());
+  const auto all = pool.map_async(square, numbers(1000), {.chunksize = 1});
+  EXPECT_EVENTUALLY(all.ready());
+  EXPECT_TRUE(all.successful());
 }
 
 TEST_P(PoolTest, ServesManyThreads) {

@@ -41,7 +41,7 @@ class Completed {
     if (left_.empty()) {
       return std::nullopt;
     }
-    const auto is_ready = [](const AsyncResult<T>& result) { return result.ready(); };
+    const auto is_ready = [](const AsyncResult<T>& result) { return result.parts().ready(); };
     const auto any_ready = [&] { return std::ranges::any_of(left_, is_ready); };
     if (!any_ready() && !left_.front().parts().pool()->wait(any_ready, until)) {
       throw TimeoutError{"no result was there in time"};

@@ -32,6 +32,8 @@ class MP_API ResultParts {
   ResultParts(Kind kind, std::shared_ptr<RawPool> pool,
               std::vector<std::shared_ptr<RawResult>> parts) noexcept;
   [[nodiscard]] bool ready() const noexcept;
+  // The same, after taking what has come since: that may be noticed by nobody else.
+  [[nodiscard]] bool look() const noexcept;
   bool wait(Deadline until) const;
   // Expects ready(). Whether every item of every part succeeded.
   [[nodiscard]] bool successful() const;
@@ -91,7 +93,7 @@ class AsyncResult {
   void wait() const { parts_.wait(Deadline::never()); }
   // The same, at most `until`; returns whether there is.
   bool wait(Deadline until) const { return parts_.wait(until); }
-  [[nodiscard]] bool ready() const noexcept { return parts_.ready(); }
+  [[nodiscard]] bool ready() const noexcept { return parts_.look(); }
   // Whether the call returned, rather than threw. Throws UsageError unless ready().
   [[nodiscard]] bool successful() const { return parts_.successful(); }
   // Makes the call fail with Cancelled, unless it has ended: at once if it has not begun, otherwise

@@ -60,6 +60,7 @@ class MP_API ImapWindow {
   std::shared_ptr<RawPool> pool_;
   Order order_;
   NextChunk next_chunk_;
+  const void* call_site_;
   std::function<void()> at_end_hook_;
   std::deque<std::shared_ptr<RawResult>> in_order_;  // Order::kept
   std::shared_ptr<Finished> finished_;

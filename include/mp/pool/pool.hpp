@@ -44,6 +44,7 @@
 #include "mp/base/contract.hpp"
 #include "mp/pool/async_result.hpp"
 #include "mp/pool/awaitable.hpp"
+#include "mp/pool/call_site.hpp"
 #include "mp/pool/imap.hpp"
 #include "mp/pool/imap_chunks.hpp"
 #include "mp/pool/insights.hpp"
@@ -66,19 +67,23 @@ class MP_API Pool {
 
   // Calls f(args...) in a worker and returns what it returned.
   template <class F, class... Args>
-  CallResult<F, Args...> apply(const F& f, const Args&... args) {
+  [[gnu::noinline]] CallResult<F, Args...> apply(const F& f, const Args&... args) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return apply_async(f, args...).get();
   }
 
   template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, detail::Normalized<Args>...>
-      AsyncResult<CallResult<F, Args...>> apply_async(const F& f, const Args&... args) {
+  [[gnu::noinline]] AsyncResult<CallResult<F, Args...>> apply_async(const F& f,
+                                                                    const Args&... args) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return apply_async(CallOptions<CallResult<F, Args...>>{}, f, args...);
   }
   template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, detail::Normalized<Args>...>
-      AsyncResult<CallResult<F, Args...>> apply_async(CallOptions<CallResult<F, Args...>> options,
-                                                      const F& f, const Args&... args) {
+  [[gnu::noinline]] AsyncResult<CallResult<F, Args...>> apply_async(
+      CallOptions<CallResult<F, Args...>> options, const F& f, const Args&... args) {
+    const detail::CallSite here{__builtin_return_address(0)};
     using R = CallResult<F, Args...>;
     RawTask task = make_task_of(f, args...);
     task.rules = detail::rules_of(options);
@@ -91,7 +96,8 @@ class MP_API Pool {
 
   // The same, with a std::future. What is thrown comes out of its get().
   template <class F, class... Args>
-  std::future<CallResult<F, Args...>> submit(const F& f, const Args&... args) {
+  [[gnu::noinline]] std::future<CallResult<F, Args...>> submit(const F& f, const Args&... args) {
+    const detail::CallSite here{__builtin_return_address(0)};
     using R = CallResult<F, Args...>;
     auto promise = std::make_shared<std::promise<R>>();
     auto future = promise->get_future();
@@ -113,69 +119,87 @@ class MP_API Pool {
   }
   // The same, for a coroutine to co_await.
   template <class F, class... Args>
-  Awaitable<CallResult<F, Args...>> awaitable(const F& f, const Args&... args) {
-    return {raw_, make_task_of(f, args...)};
+  [[gnu::noinline]] Awaitable<CallResult<F, Args...>> awaitable(const F& f, const Args&... args) {
+    const detail::CallSite here{__builtin_return_address(0)};
+    RawTask task = make_task_of(f, args...);
+    task.call_site = detail::CallSite::current();
+    return {raw_, std::move(task)};
   }
 
   // Calls f for each item and returns the results in the order of the items. All items are run,
   // also when one throws; then the first exception is thrown.
   template <class F, std::ranges::input_range Items>
-  auto map(const F& f, Items&& items, const MapOptions& options = {}) {
+  [[gnu::noinline]] auto map(const F& f, Items&& items, const MapOptions& options = {}) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return finish_map<Spread::no>(f, std::forward<Items>(items), options);
   }
   template <class F, std::ranges::input_range Items>
-  auto map(const F& f, Items&& items, std::size_t chunksize) {
+  [[gnu::noinline]] auto map(const F& f, Items&& items, std::size_t chunksize) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return map(f, std::forward<Items>(items), MapOptions{.chunksize = expect_chunk(chunksize)});
   }
   template <class F, class T>
-  auto map(const F& f, std::initializer_list<T> items, const MapOptions& options = {}) {
+  [[gnu::noinline]] auto map(const F& f, std::initializer_list<T> items,
+                             const MapOptions& options = {}) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return finish_map<Spread::no>(f, items, options);
   }
   // The same, with an Outcome for each item: its result or what was thrown.
   template <class F, std::ranges::input_range Items>
-  auto map(const F& f, Items&& items, ReturnExceptions, MapOptions options = {}) {
+  [[gnu::noinline]] auto map(const F& f, Items&& items, ReturnExceptions, MapOptions options = {}) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return detail::map_outcomes<Spread::no>(raw_, f, std::forward<Items>(items),
                                             std::move(options));
   }
   template <class F, std::ranges::input_range Items>
-  auto map_async(const F& f, Items&& items,
-                 MapAsyncOptions<detail::MapReturn<F, Items, Spread::no>> options = {}) {
+  [[gnu::noinline]] auto map_async(
+      const F& f, Items&& items,
+      MapAsyncOptions<detail::MapReturn<F, Items, Spread::no>> options = {}) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return run_map<Spread::no>(f, std::forward<Items>(items), std::move(options));
   }
 
   // Like map; each item is a tuple (or pair, or array) of arguments.
   template <class F, std::ranges::input_range Items>
-  auto starmap(const F& f, Items&& items, const MapOptions& options = {}) {
+  [[gnu::noinline]] auto starmap(const F& f, Items&& items, const MapOptions& options = {}) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return finish_map<Spread::yes>(f, std::forward<Items>(items), options);
   }
   template <class F, std::ranges::input_range Items>
-  auto starmap(const F& f, Items&& items, std::size_t chunksize) {
+  [[gnu::noinline]] auto starmap(const F& f, Items&& items, std::size_t chunksize) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return starmap(f, std::forward<Items>(items), MapOptions{.chunksize = expect_chunk(chunksize)});
   }
   template <class F, std::ranges::input_range Items>
-  auto starmap_async(const F& f, Items&& items,
-                     MapAsyncOptions<detail::MapReturn<F, Items, Spread::yes>> options = {}) {
+  [[gnu::noinline]] auto starmap_async(
+      const F& f, Items&& items,
+      MapAsyncOptions<detail::MapReturn<F, Items, Spread::yes>> options = {}) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return run_map<Spread::yes>(f, std::forward<Items>(items), std::move(options));
   }
 
   // Returns the results one by one, in the order of the items (imap) or as they are finished. An
   // lvalue range must outlive the returned object.
   template <class F, std::ranges::input_range Items>
-  auto imap(const F& f, Items&& items, std::size_t chunksize = 1) {
+  [[gnu::noinline]] auto imap(const F& f, Items&& items, std::size_t chunksize = 1) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return imap(f, std::forward<Items>(items), MapOptions{.chunksize = expect_chunk(chunksize)});
   }
   template <class F, std::ranges::input_range Items>
-  auto imap(const F& f, Items&& items, const MapOptions& options) {
+  [[gnu::noinline]] auto imap(const F& f, Items&& items, const MapOptions& options) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return detail::make_imap<Spread::no>(raw_, detail::Order::kept, f, std::forward<Items>(items),
                                          options);
   }
   template <class F, std::ranges::input_range Items>
-  auto imap_unordered(const F& f, Items&& items, std::size_t chunksize = 1) {
+  [[gnu::noinline]] auto imap_unordered(const F& f, Items&& items, std::size_t chunksize = 1) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return imap_unordered(f, std::forward<Items>(items),
                           MapOptions{.chunksize = expect_chunk(chunksize)});
   }
   template <class F, std::ranges::input_range Items>
-  auto imap_unordered(const F& f, Items&& items, const MapOptions& options) {
+  [[gnu::noinline]] auto imap_unordered(const F& f, Items&& items, const MapOptions& options) {
+    const detail::CallSite here{__builtin_return_address(0)};
     return detail::make_imap<Spread::no>(raw_, detail::Order::as_finished, f,
                                          std::forward<Items>(items), options);
   }

@@ -39,6 +39,7 @@ namespace mp {
 namespace pool {
 
 class Executor;
+enum class Awaited : bool;
 
 }  // namespace pool
 
@@ -55,6 +56,7 @@ struct RawTask {
   std::uint64_t call_number = 0;          // for task_seed(): which call it belongs to; 0: its own
   std::shared_ptr<RawResult> known = {};  // for imap: the outcome, when nothing is to be run
   std::shared_ptr<detail::Progress> progress = {};  // told when it has ended
+  const void* call_site = nullptr;  // the return address of the call; null: of submit
 };
 
 // Runs a task in this process that was saved when it was found to be poison: of a chunk only the
@@ -77,6 +79,8 @@ class MP_API RawPool {
   // Waits until `enough` returns true, and helps the results in meanwhile. Returns false when
   // `until` passes first. `enough` is asked after each result, in several threads at once maybe.
   bool wait(const std::function<bool()>& enough, Deadline until);
+  // The same, where it takes many results to be enough: the workers are less disturbed by it.
+  bool wait_for_many(const std::function<bool()>& enough, Deadline until);
   // Makes a call that has not ended fail with Cancelled: at once if no worker has begun it. One
   // that runs is asked to stop, or is killed with its worker, and fails when that is done. Returns
   // false when it has ended.
@@ -103,6 +107,7 @@ class MP_API RawPool {
 
  private:
   void expect_own_process() const;
+  bool wait(const std::function<bool()>& enough, Deadline until, pool::Awaited what);
 
   std::unique_ptr<pool::Executor> executor_;
   std::uint32_t fork_generation_;

@@ -39,11 +39,11 @@ class MP_API Pinning {
   std::vector<int> cpus_;
 };
 
-// How much memory a worker may have resident, in bytes; 0: any. What it shares with its parent since
-// it was forked counts, shared memory does not.
+// How much memory a worker may have resident, in bytes; 0: any. What it shares with its parent
+// since it was forked counts, shared memory does not.
 //
-// A worker above `soft` is replaced when it has ended its task. One above `hard` is killed; its task
-// is run once more, by another worker, whatever its retries are, and if it goes above again it
+// A worker above `soft` is replaced when it has ended its task. One above `hard` is killed; its
+// task is run once more, by another worker, whatever its retries are, and if it goes above again it
 // fails with MemoryExceeded. The pool looks as often as a worker that fills memory as fast as a
 // machine can would need, and not while nothing runs.
 struct MemoryCaps {
