@@ -63,8 +63,15 @@ bool ProxyCarrier::take_proxy(std::string_view, std::uint64_t) {
   return false;
 }
 
-ItemOps::ItemOps(std::uint64_t the_tag, Sorted the_sorted, Add the_add) noexcept
-    : tag{the_tag}, sorted{the_sorted}, add{the_add}, next{all_ops.load()} {
+ItemOps::ItemOps(std::uint64_t the_tag, Sorted the_sorted, Add the_add, ToPython the_to_python,
+                 FromPython the_from_python, FromToken the_from_token) noexcept
+    : tag{the_tag},
+      sorted{the_sorted},
+      add{the_add},
+      to_python{the_to_python},
+      from_python{the_from_python},
+      from_token{the_from_token},
+      next{all_ops.load()} {
   while (!all_ops.compare_exchange_weak(next, this)) {
   }
 }
@@ -75,6 +82,18 @@ const ItemOps* find_item_ops(std::uint64_t tag) noexcept {
     each = each->next;
   }
   return each;
+}
+
+pickle::Value python_value(const ItemView& item) {
+  if (item.tag == kTypeTag<pickle::Value>) {
+    return read_item_bytes<pickle::Value>(item.bytes);
+  }
+  const ItemOps* ops = find_item_ops(item.tag);
+  if (ops == nullptr || ops->to_python == nullptr) {
+    throw UsageError{(ops == nullptr ? "this program does not know the type " : "Python has no ") +
+                     name_of_tag(item.tag)};
+  }
+  return ops->to_python(item.bytes);
 }
 
 void throw_item_mismatch(std::uint64_t wanted, const ItemView& item) {
@@ -221,8 +240,12 @@ void throw_wrong_object(const ProxyToken& token, std::string_view wanted) {
 void expect_object(const RawProxy& proxy, std::string_view type,
                    std::initializer_list<std::uint64_t> tags) {
   const ProxyToken& token = proxy.token();
+  // What holds Python's values holds any: they are converted.
+  const auto fits = [](std::uint64_t wanted, std::uint64_t there) {
+    return wanted == there || there == kTypeTag<pickle::Value>;
+  };
   if (token.type != type ||
-      !std::equal(tags.begin(), tags.end(), token.tags.begin(), token.tags.end())) {
+      !std::equal(tags.begin(), tags.end(), token.tags.begin(), token.tags.end(), fits)) {
     std::string wanted{type};
     for (const std::uint64_t tag : tags) {
       wanted += " of " + name_of_tag(tag);
