@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
 #include <mutex>
 
 #include "mp/base/contract.hpp"
@@ -16,35 +15,25 @@
 #include "manager/link.hpp"
 #include "manager/protocol_layout.hpp"
 #include "memory/fork_mutex.hpp"
+#include "process/keyring.hpp"
 
 namespace mp {
 
 namespace {
 
-memory::ForkMutex mutex{11};  // guards the keys, and the links of proxies after a fork
-
-std::map<std::string, std::string, std::less<>>& keys() {
-  static auto* const known = new std::map<std::string, std::string, std::less<>>;
-  return *known;
-}
+memory::ForkMutex mutex{11};  // guards the links of proxies after a fork
 
 }  // namespace
 
 namespace manager {
 
 void remember_key(const Address& address, const std::string& authkey) {
-  const std::lock_guard hold{mutex};
-  keys()[address.to_string()] = authkey;
+  process::remember_key(address.to_string(), authkey);
 }
 
 std::string key_of(const Address& address) {
-  {
-    const std::lock_guard hold{mutex};
-    if (const auto known = keys().find(address.to_string()); known != keys().end()) {
-      return known->second;
-    }
-  }
-  return current_process().authkey();
+  const auto known = process::known_key(address.to_string());
+  return known ? *known : current_process().authkey();
 }
 
 }  // namespace manager
