@@ -22,6 +22,7 @@
 #include "mp/errors/error.hpp"
 #include "mp/log.hpp"
 
+#include "connection/endpoints.hpp"
 #include "connection/handshake_link.hpp"
 #include "manager/frame_buffer.hpp"
 #include "os/endpoint.hpp"
@@ -135,10 +136,14 @@ void EventLoop::Parts::accept_ready() {
     if (!socket) {
       return;
     }
-    if (options.same_user &&
-        os::peer_credentials(socket.get()).user != os::own_credentials().user) {
-      log_dropped("it runs as another user");
-      continue;
+    int process = 0;
+    if (!options.is_tcp) {
+      const os::Credentials peer = os::peer_credentials(socket.get());
+      if (options.same_user && peer.user != os::own_credentials().user) {
+        log_dropped("it runs as another user");
+        continue;
+      }
+      process = peer.pid;
     }
     os::set_no_delay(socket.get());
     if (options.is_tcp) {
@@ -148,6 +153,7 @@ void EventLoop::Parts::accept_ready() {
         context, std::move(socket),
         HandshakeLink{Handshake{Handshake::Role::server, options.authkey, options.allow_md5}},
         options.max_frame);
+    client->process = process;
     clients.insert(client);
     ++unproved;
     const TimerId id = ++last_timer;
@@ -414,6 +420,16 @@ void EventLoop::watch(int fd, std::function<bool()> function) {
   std::erase_if(parts_->watches, [](const auto& weak) { return weak.expired(); });
   parts_->watches.push_back(each);
   parts_->watch(each);
+}
+
+Address EventLoop::address_of(const Peer& peer, const Address& own) const {
+  const bool everywhere = own.host().empty() || own.host() == "0.0.0.0" || own.host() == "::";
+  if (own.kind() != Address::Kind::tcp || !everywhere) {
+    return own;
+  }
+  const auto& client = static_cast<const Client&>(peer);
+  const int socket = const_cast<Client&>(client).descriptor.native_handle();
+  return connection::address_of(os::own_address(socket));
 }
 
 void EventLoop::touch(Peer& peer) {

@@ -18,6 +18,7 @@
 
 #include "mp/base/bytes.hpp"
 #include "mp/base/deadline.hpp"
+#include "mp/connection/address.hpp"
 
 #include "os/fd.hpp"
 
@@ -35,6 +36,9 @@ struct LoopOptions {
 };
 
 class Session;
+namespace python {
+class Conversation;
+}
 
 // A client, from its proof to its end.
 class Peer {
@@ -47,7 +51,11 @@ class Peer {
   Bytes out;
   // Send them and close then.
   bool closing = false;
+  // What it speaks: mp's own wire, or CPython's. Neither until its first request.
   std::shared_ptr<Session> session;
+  std::shared_ptr<python::Conversation> python;
+  // The process, on this machine; 0 where it cannot be known.
+  int process = 0;
 
  protected:
   ~Peer() = default;
@@ -83,6 +91,8 @@ class EventLoop {
   void cancel_timer(TimerId timer) noexcept;
   // Calls `function` each time that `fd` is readable, until it returns false.
   void watch(int fd, std::function<bool()> function);
+  // Where the peer has found us, which listen at `own`.
+  [[nodiscard]] Address address_of(const Peer& peer, const Address& own) const;
   // Has what is in peer.out sent when the event is over.
   void touch(Peer& peer);
 

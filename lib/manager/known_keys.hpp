@@ -2,7 +2,8 @@
 // manager/known_keys.hpp — the keys of the servers that this process has spoken to.
 //
 // A proxy that arrives says where its server is, and not the key. It is the one of that server if a
-// manager of this process, or of a parent that forked it, has named it; otherwise the tree's.
+// manager of this process, or of a parent before it started this one, has named it; otherwise the
+// tree's.
 //
 // Threads: all functions may be called from any thread.
 #pragma once

@@ -58,7 +58,7 @@ struct Serving {
                 tcp(address.host(), connection::address_of(os::own_address(listener.get())).port());
           }
           return manager::Server{
-              std::move(listener),
+              std::move(listener), address,
               manager::LoopOptions{.authkey = spec.authkey,
                                    .same_user = unnamed,
                                    .is_tcp = address.kind() == Address::Kind::tcp,

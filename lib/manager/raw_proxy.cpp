@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
 #include <mutex>
 
 #include "mp/base/contract.hpp"
@@ -16,35 +15,25 @@
 #include "manager/link.hpp"
 #include "manager/protocol_layout.hpp"
 #include "memory/fork_mutex.hpp"
+#include "process/keyring.hpp"
 
 namespace mp {
 
 namespace {
 
-memory::ForkMutex mutex{11};  // guards the keys, and the links of proxies after a fork
-
-std::map<std::string, std::string, std::less<>>& keys() {
-  static auto* const known = new std::map<std::string, std::string, std::less<>>;
-  return *known;
-}
+memory::ForkMutex mutex{11};  // guards the links of proxies after a fork
 
 }  // namespace
 
 namespace manager {
 
 void remember_key(const Address& address, const std::string& authkey) {
-  const std::lock_guard hold{mutex};
-  keys()[address.to_string()] = authkey;
+  process::remember_key(address.to_string(), authkey);
 }
 
 std::string key_of(const Address& address) {
-  {
-    const std::lock_guard hold{mutex};
-    if (const auto known = keys().find(address.to_string()); known != keys().end()) {
-      return known->second;
-    }
-  }
-  return current_process().authkey();
+  const auto known = process::known_key(address.to_string());
+  return known ? *known : current_process().authkey();
 }
 
 }  // namespace manager
@@ -63,8 +52,15 @@ bool ProxyCarrier::take_proxy(std::string_view, std::uint64_t) {
   return false;
 }
 
-ItemOps::ItemOps(std::uint64_t the_tag, Sorted the_sorted, Add the_add) noexcept
-    : tag{the_tag}, sorted{the_sorted}, add{the_add}, next{all_ops.load()} {
+ItemOps::ItemOps(std::uint64_t the_tag, Sorted the_sorted, Add the_add, ToPython the_to_python,
+                 FromPython the_from_python, FromToken the_from_token) noexcept
+    : tag{the_tag},
+      sorted{the_sorted},
+      add{the_add},
+      to_python{the_to_python},
+      from_python{the_from_python},
+      from_token{the_from_token},
+      next{all_ops.load()} {
   while (!all_ops.compare_exchange_weak(next, this)) {
   }
 }
@@ -75,6 +71,18 @@ const ItemOps* find_item_ops(std::uint64_t tag) noexcept {
     each = each->next;
   }
   return each;
+}
+
+pickle::Value python_value(const ItemView& item) {
+  if (item.tag == kTypeTag<pickle::Value>) {
+    return read_item_bytes<pickle::Value>(item.bytes);
+  }
+  const ItemOps* ops = find_item_ops(item.tag);
+  if (ops == nullptr || ops->to_python == nullptr) {
+    throw UsageError{(ops == nullptr ? "this program does not know the type " : "Python has no ") +
+                     name_of_tag(item.tag)};
+  }
+  return ops->to_python(item.bytes);
 }
 
 void throw_item_mismatch(std::uint64_t wanted, const ItemView& item) {
@@ -221,8 +229,12 @@ void throw_wrong_object(const ProxyToken& token, std::string_view wanted) {
 void expect_object(const RawProxy& proxy, std::string_view type,
                    std::initializer_list<std::uint64_t> tags) {
   const ProxyToken& token = proxy.token();
+  // What holds Python's values holds any: they are converted.
+  const auto fits = [](std::uint64_t wanted, std::uint64_t there) {
+    return wanted == there || there == kTypeTag<pickle::Value>;
+  };
   if (token.type != type ||
-      !std::equal(tags.begin(), tags.end(), token.tags.begin(), token.tags.end())) {
+      !std::equal(tags.begin(), tags.end(), token.tags.begin(), token.tags.end(), fits)) {
     std::string wanted{type};
     for (const std::uint64_t tag : tags) {
       wanted += " of " + name_of_tag(tag);

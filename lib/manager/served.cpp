@@ -7,6 +7,7 @@
 #include "mp/errors/remote_error.hpp"
 
 #include "manager/frame_buffer.hpp"
+#include "manager/python/items.hpp"
 #include "manager/server.hpp"
 
 namespace mp::manager {
@@ -52,8 +53,8 @@ void Session::end() noexcept {
   const auto held = std::move(held_);
 }
 
-Call::Call(std::shared_ptr<Session> session, ByteView frame)
-    : session_{std::move(session)}, frame_(frame.begin(), frame.end()) {
+Call::Call(std::shared_ptr<Session> session, ByteView frame, std::unique_ptr<Asker> asker)
+    : session_{std::move(session)}, asker_{std::move(asker)}, frame_(frame.begin(), frame.end()) {
   Reader in{frame_};
   id_ = in.read_raw<std::uint64_t>();
   op_ = static_cast<layout::Op>(in.read_choice(layout::kOps));
@@ -77,6 +78,9 @@ Call::Call(std::shared_ptr<Session> session, ByteView frame)
       break;
   }
   in.expect_end();
+  if (asker_) {
+    asker_->asks(*this);
+  }
 }
 
 void Call::read_arguments(Reader& in) {
@@ -121,10 +125,25 @@ Item Call::item(std::size_t index) const {
 }
 
 Item Call::item(std::size_t index, std::uint64_t tag) const {
-  if (view(index).tag != tag) {
-    mp::detail::throw_item_mismatch(tag, view(index));
+  return view(index).tag == tag ? item(index) : python::converted(item(index), tag);
+}
+
+Item Call::key(std::size_t index, std::uint64_t tag) const {
+  return python::as_key(item(index, tag));
+}
+
+void Call::withdraw() {
+  if (waits_in_ != nullptr) {
+    Served& object = place_->object;
+    const CallPtr self = waits_in_->take(place_);
+    object.withdrawn();
   }
-  return item(index);
+}
+
+void Call::answer(Outcome&& end) {
+  id_ = 0;
+  const std::unique_ptr<Asker> asker = std::move(asker_);
+  asker->answered(std::move(end));
 }
 
 Deadline Call::deadline(std::size_t index) const {
@@ -200,10 +219,22 @@ struct Call::Out {
 };
 
 void Call::reply_nothing() {
+  if (asker_) {
+    answer({});
+    return;
+  }
   Out{*this, layout::ReplyKind::nothing, 0};
 }
 
 void Call::reply_encoded(std::uint64_t tag, ByteView bytes, std::span<const ObjectPtr> objects) {
+  if (asker_) {
+    Outcome end{.kind = layout::ReplyKind::value};
+    end.items.push_back({tag,
+                         {reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                         {objects.begin(), objects.end()}});
+    answer(std::move(end));
+    return;
+  }
   Out out{*this, layout::ReplyKind::value, Out::item_size(bytes, objects.size())};
   out.put_item(tag, bytes, objects);
 }
@@ -213,6 +244,15 @@ void Call::reply(const Item& item) {
 }
 
 void Call::reply_items(std::span<const Item* const> items) {
+  if (asker_) {
+    Outcome end{.kind = layout::ReplyKind::values};
+    end.items.reserve(items.size());
+    for (const Item* item : items) {
+      end.items.push_back(*item);
+    }
+    answer(std::move(end));
+    return;
+  }
   std::size_t size = sizeof(std::uint64_t);
   for (const Item* item : items) {
     size += Out::item_size(item->view(), item->objects.size());
@@ -225,6 +265,10 @@ void Call::reply_items(std::span<const Item* const> items) {
 }
 
 void Call::reply_object(const ObjectPtr& object) {
+  if (asker_) {
+    answer({.kind = layout::ReplyKind::object, .object = object});
+    return;
+  }
   if (id_ != 0 && session_->peer() != nullptr) {
     session_->hold(object);
   }
@@ -238,6 +282,10 @@ void Call::reply_object(const ObjectPtr& object) {
 }
 
 void Call::fail(const std::exception_ptr& error) {
+  if (asker_) {
+    answer({.kind = layout::ReplyKind::error, .error = error});
+    return;
+  }
   const Bytes bytes = encode_exception(error, session_->server().origin());
   Out out{*this, layout::ReplyKind::error, bytes.size()};
   out.put_bytes(bytes.data(), bytes.size());
@@ -258,53 +306,53 @@ std::uint64_t Served::tag(std::size_t index) const {
 }
 
 WaitList::~WaitList() {
-  for (Entry& entry : entries_) {
-    cancel(entry);
-    entry.call->fail(std::make_exception_ptr(
+  while (!entries_.empty()) {
+    pop()->fail(std::make_exception_ptr(
         RemoteError{"the object was dropped by all its holders while a call waited", {}}));
-  }
-}
-
-void WaitList::cancel(Entry& entry) noexcept {
-  if (entry.timer != 0) {
-    entry.call->session().server().loop().cancel_timer(entry.timer);
-    entry.timer = 0;
   }
 }
 
 void WaitList::add(Served& object, CallPtr& call, Deadline until, Expired expired) {
   Session& session = call->session();
   session.concern(object);
-  entries_.push_back({std::move(call), 0, std::move(expired)});
+  entries_.push_back({std::move(call), object, 0, std::move(expired)});
+  const auto place = std::prev(entries_.end());
+  place->call->waits_in_ = this;
+  place->call->place_ = place;
   if (!until.is_never()) {
-    const auto place = std::prev(entries_.end());
     place->timer =
         session.server().loop().add_timer(until, [this, place, keep = object.weak_from_this()] {
           if (const ObjectPtr alive = keep.lock()) {
-            Entry entry = std::move(*place);
-            entries_.erase(place);
-            entry.expired(entry.call);
+            place->timer = 0;
+            const Expired late = std::move(place->expired);
+            CallPtr expired_call = take(place);
+            late(expired_call);
           }
         });
   }
 }
 
+CallPtr WaitList::take(std::list<WaitEntry>::iterator place) {
+  if (place->timer != 0) {
+    place->call->session().server().loop().cancel_timer(place->timer);
+  }
+  CallPtr call = std::move(place->call);
+  entries_.erase(place);
+  call->waits_in_ = nullptr;
+  return call;
+}
+
 CallPtr WaitList::pop() {
-  Entry entry = std::move(entries_.front());
-  entries_.pop_front();
-  cancel(entry);
-  return std::move(entry.call);
+  return take(entries_.begin());
 }
 
 std::size_t WaitList::drop(const Session& session) noexcept {
   std::size_t dropped = 0;
   for (auto each = entries_.begin(); each != entries_.end();) {
-    if (&each->call->session() == &session) {
-      cancel(*each);
-      each = entries_.erase(each);
+    const auto place = each++;
+    if (&place->call->session() == &session) {
+      take(place);
       ++dropped;
-    } else {
-      ++each;
     }
   }
   return dropped;

@@ -63,7 +63,8 @@ Item make_item(const T& value) {
 // A client process, and what it holds.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Server& server, Peer& peer) noexcept : server_{server}, peer_{&peer} {}
+  // Without a peer: nobody is answered through it.
+  explicit Session(Server& server, Peer* peer = nullptr) noexcept : server_{server}, peer_{peer} {}
 
   [[nodiscard]] Server& server() const noexcept { return server_; }
   // Null once the client is gone.
@@ -86,10 +87,34 @@ class Session : public std::enable_shared_from_this<Session> {
   std::unordered_map<std::uint64_t, std::weak_ptr<Served>> concerned_;
 };
 
+// How a call ended.
+struct Outcome {
+  layout::ReplyKind kind = layout::ReplyKind::nothing;
+  std::vector<Item> items = {};
+  ObjectPtr object = nullptr;
+  std::exception_ptr error = nullptr;
+};
+
+// Who asked, where that was no frame of mp's own wire. Hears of the answer at most once.
+class Asker {
+ public:
+  Asker() = default;
+  Asker(const Asker&) = delete;
+  Asker& operator=(const Asker&) = delete;
+  virtual ~Asker() = default;
+  // The call that asks for it, which owns it until it is answered.
+  virtual void asks(Call& call) { (void)call; }
+  virtual void answered(Outcome&& outcome) = 0;
+};
+
+struct WaitEntry;
+class WaitList;
+
 // A request that is being served. Whoever destroys it without an answer has answered "nothing".
 class Call {
  public:
-  Call(std::shared_ptr<Session> session, ByteView frame);
+  explicit Call(std::shared_ptr<Session> session, ByteView frame,
+                std::unique_ptr<Asker> asker = nullptr);
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
@@ -107,8 +132,11 @@ class Call {
   [[nodiscard]] mp::detail::ItemView view(std::size_t index) const { return args_.at(index).view; }
   // An argument, for keeping.
   [[nodiscard]] Item item(std::size_t index) const;
-  // The same, which must be of the type with `tag`.
+  // The same, of the type with `tag`. Between that and a Python value it is converted, if the
+  // program knows the type; otherwise throws TypeMismatch.
   [[nodiscard]] Item item(std::size_t index, std::uint64_t tag) const;
+  // The same, for a key: equal ones have equal bytes.
+  [[nodiscard]] Item key(std::size_t index, std::uint64_t tag) const;
   template <class T>
   [[nodiscard]] T get(std::size_t index) const {
     return mp::detail::item_value<T>(view(index));
@@ -130,6 +158,10 @@ class Call {
     reply(make_item(value));
   }
 
+  // Leaves the list in which it waits, unanswered: nobody is there any more for the answer. Nothing
+  // happens if it waits in none.
+  void withdraw();
+
   // For the objects that keep calls: how often a lock is to be held, and what to answer then.
   std::uint32_t depth = 1;
   bool outcome = true;
@@ -144,8 +176,13 @@ class Call {
 
   [[nodiscard]] std::span<const ObjectPtr> objects_of(const Argument& argument) const;
   void read_arguments(Reader& in);
+  void answer(Outcome&& outcome);
 
+  friend class WaitList;
   std::shared_ptr<Session> session_;
+  std::unique_ptr<Asker> asker_;
+  WaitList* waits_in_ = nullptr;
+  std::list<WaitEntry>::iterator place_;  // there
   Bytes frame_;
   std::uint64_t id_ = 0;
   std::uint32_t thread_ = 0;
@@ -167,6 +204,10 @@ class Served : public std::enable_shared_from_this<Served> {
   virtual void serve(CallPtr& call) = 0;
   // A client is gone that was concerned.
   virtual void forget(Session& session) { (void)session; }
+  // A call that waited was withdrawn.
+  virtual void withdrawn() {}
+  // The methods that it answers, of a class of the user's. Nothing for the standard types.
+  [[nodiscard]] virtual std::vector<std::string> methods() const { return {}; }
 
   [[nodiscard]] Server& server() const noexcept { return server_; }
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
@@ -198,19 +239,26 @@ class WaitList {
   // `object` hears of the end of the client, and must call drop() then.
   void add(Served& object, CallPtr& call, Deadline until, Expired expired);
   [[nodiscard]] CallPtr pop();
-  [[nodiscard]] const Call& front() const { return *entries_.front().call; }
+  [[nodiscard]] const Call& front() const;
   // Forgets what the client waits for; returns how many calls that were.
   std::size_t drop(const Session& session) noexcept;
 
  private:
-  struct Entry {
-    CallPtr call;
-    EventLoop::TimerId timer = 0;
-    Expired expired = {};
-  };
-  void cancel(Entry& entry) noexcept;
-  std::list<Entry> entries_;
+  friend class Call;
+  CallPtr take(std::list<WaitEntry>::iterator place);
+  std::list<WaitEntry> entries_;
 };
+
+struct WaitEntry {
+  CallPtr call;
+  Served& object;
+  EventLoop::TimerId timer = 0;
+  WaitList::Expired expired = {};
+};
+
+inline const Call& WaitList::front() const {
+  return *entries_.front().call;
+}
 
 [[noreturn]] void throw_unknown_method(std::string_view type, std::string_view method);
 

@@ -78,6 +78,13 @@ class ServedObject final : public Served {
     server().workers().submit(strand_, [object = std::move(object_)]() mutable { object.reset(); });
   }
 
+  std::vector<std::string> methods() const override {
+    std::vector<std::string> names;
+    for (const mp::detail::ServedMethod& method : kind_.methods) {
+      names.push_back(method.name);
+    }
+    return names;
+  }
   void serve(CallPtr& call) override {
     const auto method = std::find_if(
         kind_.methods.begin(), kind_.methods.end(),

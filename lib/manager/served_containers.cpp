@@ -7,6 +7,7 @@
 #include "mp/errors/error.hpp"
 
 #include "manager/item_ops.hpp"
+#include "manager/python/items.hpp"
 #include "manager/server.hpp"
 
 namespace mp::manager {
@@ -51,14 +52,16 @@ class ServedDict final : public Served {
   };
   using Entries = std::list<Entry>;
 
-  // Looks a key up. The tag is checked; the bytes of equal keys are equal.
+  // Looks a key up: the bytes of equal keys are equal.
   Entries::iterator find(const Call& call, std::size_t index) {
     const mp::detail::ItemView key = call.view(index);
-    if (key.tag != tag(0)) {
-      mp::detail::throw_item_mismatch(tag(0), key);
+    if (key.tag != tag(0) || key.tag == python::kValueTag) {
+      return find(call.key(index, tag(0)).bytes);
     }
-    const auto known = index_.find(
-        std::string_view{reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()});
+    return find({reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()});
+  }
+  Entries::iterator find(std::string_view bytes) {
+    const auto known = index_.find(bytes);
     return known == index_.end() ? entries_.end() : known->second;
   }
   Entries::iterator find_or_throw(const Call& call, std::size_t index) {
@@ -68,12 +71,12 @@ class ServedDict final : public Served {
     }
     return found;
   }
-  Entries::iterator insert(const Call& call, std::size_t key, Item value) {
-    if (const auto found = find(call, key); found != entries_.end()) {
+  Entries::iterator insert(Item key, Item value) {
+    if (const auto found = find(key.bytes); found != entries_.end()) {
       found->value = std::move(value);
       return found;
     }
-    entries_.push_back({call.item(key), std::move(value)});
+    entries_.push_back({std::move(key), std::move(value)});
     const auto place = std::prev(entries_.end());
     index_.emplace(place->key.bytes, place);
     return place;
@@ -89,7 +92,7 @@ class ServedDict final : public Served {
   }
   void set(CallPtr& call) {
     call->expect(2);
-    insert(*call, 0, call->item(1, tag(1)));
+    insert(call->key(0, tag(0)), call->item(1, tag(1)));
     call->reply_nothing();
   }
   void get(CallPtr& call) {
@@ -137,7 +140,7 @@ class ServedDict final : public Served {
     call->expect(2);
     auto found = find(*call, 0);
     if (found == entries_.end()) {
-      found = insert(*call, 0, call->item(1, tag(1)));
+      found = insert(call->key(0, tag(0)), call->item(1, tag(1)));
     }
     call->reply(found->value);
   }
@@ -145,15 +148,13 @@ class ServedDict final : public Served {
     if (call->size() % 2 != 0) {
       throw std::invalid_argument("'update' takes a value with each key");
     }
-    for (std::size_t i = 0; i != call->size(); i += 2) {  // all are right, or none is taken
-      for (const std::size_t k : {i, i + 1}) {
-        if (call->view(k).tag != tag(k - i)) {
-          mp::detail::throw_item_mismatch(tag(k - i), call->view(k));
-        }
-      }
-    }
+    std::vector<Entry> added;  // all are right, or none is taken
+    added.reserve(call->size() / 2);
     for (std::size_t i = 0; i != call->size(); i += 2) {
-      insert(*call, i, call->item(i + 1));
+      added.push_back({call->key(i, tag(0)), call->item(i + 1, tag(1))});
+    }
+    for (Entry& each : added) {
+      insert(std::move(each.key), std::move(each.value));
     }
     call->reply_nothing();
   }
@@ -198,7 +199,7 @@ class ServedDict final : public Served {
     expect_number(tag(1));
     const auto found = find(*call, 0);
     if (found == entries_.end()) {
-      call->reply(insert(*call, 0, std::move(amount))->value);
+      call->reply(insert(call->key(0, tag(0)), std::move(amount))->value);
       return;
     }
     add_to(found->value, amount);
@@ -402,7 +403,7 @@ class ServedSet final : public Served {
   }
   void fill(const Call& call, std::size_t from) {
     for (std::size_t i = from; i < call.size(); ++i) {
-      insert(call.item(i, tag()));
+      insert(call.key(i, tag()));
     }
   }
 
@@ -411,17 +412,17 @@ class ServedSet final : public Served {
   void add(CallPtr& call) {
     call->expect(1);
     const std::size_t before = items_.size();
-    insert(call->item(0, tag()));
+    insert(call->key(0, tag()));
     call->reply_value(items_.size() != before);
   }
   // Replies whether the value was there.
   void discard(CallPtr& call) {
     call->expect(1);
-    call->reply_value(items_.erase(call->item(0, tag()).bytes) != 0);
+    call->reply_value(items_.erase(call->key(0, tag()).bytes) != 0);
   }
   void contains(CallPtr& call) {
     call->expect(1);
-    call->reply_value(items_.contains(call->item(0, tag()).bytes));
+    call->reply_value(items_.contains(call->key(0, tag()).bytes));
   }
   void length(CallPtr& call) { call->reply_value(static_cast<std::uint64_t>(items_.size())); }
   void update(CallPtr& call) {

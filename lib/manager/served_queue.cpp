@@ -8,6 +8,7 @@
 #include "mp/queue/raw_queue.hpp"
 
 #include "manager/server.hpp"
+#include "memory/feed.hpp"
 
 namespace mp::manager {
 
@@ -255,7 +256,7 @@ class SharedQueue final : public Served {
       call->reply_value(false);
     } else {
       putting_.add(*this, call, until, [](CallPtr& late) { late->reply_value(false); });
-      look_again();
+      watch_room();
     }
   }
   void put_many(CallPtr& call) {
@@ -347,27 +348,39 @@ class SharedQueue final : public Served {
     });
     hand_out();  // what came before we watched
   }
-  // Nothing tells that somebody else has made room, so we look.
-  void look_again() {
+  // Somebody else may get: the room that he makes wakes us, through a descriptor.
+  void watch_room() {
     if (looking_) {
       return;
     }
     looking_ = true;
-    (void)server().loop().add_timer(Deadline{std::chrono::milliseconds{2}},
-                                    [weak = weak_from_this(), this] {
-                                      if (const ObjectPtr alive = weak.lock()) {
-                                        looking_ = false;
-                                        take_in();
-                                        if (!putting_.empty()) {
-                                          look_again();
-                                        }
-                                      }
-                                    });
+    if (!room_) {
+      room_ = std::make_shared<Room>(queue_);
+    }
+    server().loop().watch(room_->feed.fileno(), [weak = weak_from_this(), this, room = room_] {
+      const ObjectPtr alive = weak.lock();
+      if (!alive) {
+        return false;
+      }
+      take_in();
+      room->feed.lower();
+      looking_ = !putting_.empty();
+      return looking_;
+    });
+    take_in();  // what was made before we watched
   }
+
+  struct Room {
+    explicit Room(const RawQueue& queue)
+        : source{queue.room().source()}, feed{std::span{&source, 1}} {}
+    std::shared_ptr<mp::detail::WaitSource> source;
+    memory::Feed feed;
+  };
 
   RawQueue queue_;
   bool watching_ = false;
   bool looking_ = false;
+  std::shared_ptr<Room> room_;  // once somebody had to wait for some
   WaitList getting_;
   WaitList putting_;
 };

@@ -135,9 +135,13 @@ class ServedCondition final : public Served {
 
   void serve(CallPtr& call) override {
     static constexpr Method<ServedCondition> kMethods[] = {
-        {"acquire", &ServedCondition::pass},  {"release", &ServedCondition::pass},
-        {"recover", &ServedCondition::pass},  {"wait", &ServedCondition::wait},
-        {"notify", &ServedCondition::notify}, {"notify_all", &ServedCondition::notify_all}};
+        {"acquire", &ServedCondition::pass},
+        {"release", &ServedCondition::pass},
+        {"recover", &ServedCondition::pass},
+        {"locked", &ServedCondition::pass},
+        {"wait", &ServedCondition::wait},
+        {"notify", &ServedCondition::notify},
+        {"notify_all", &ServedCondition::notify_all}};
     serve_by_name(*this, kMethods, call);
   }
   void forget(Session& session) override { waiting_.drop(session); }
@@ -314,8 +318,9 @@ class ServedEvent final : public Served {
 
 class ServedBarrier final : public Served {
  public:
-  ServedBarrier(Server& server, std::uint64_t parties)
-      : Served{server, "Barrier", {}}, parties_{parties} {
+  // `patience` is what a call waits that does not say how long, in nanoseconds; negative for ever.
+  ServedBarrier(Server& server, std::uint64_t parties, std::int64_t patience)
+      : Served{server, "Barrier", {}}, parties_{parties}, patience_{patience} {
     if (parties == 0) {
       throw UsageError{"a barrier has at least one party"};
     }
@@ -334,6 +339,7 @@ class ServedBarrier final : public Served {
       break_up();
     }
   }
+  void withdrawn() override { break_up(); }
 
  private:
   void wait(CallPtr& call) {
@@ -341,7 +347,9 @@ class ServedBarrier final : public Served {
     if (broken_) {
       throw BrokenBarrier{};
     }
-    const Deadline until = call->deadline(0);
+    const Deadline until = call->size() != 0 || patience_ < 0
+                               ? call->deadline(0)
+                               : Deadline{std::chrono::nanoseconds{patience_}};
     if (waiting_.size() + 1 == parties_) {
       std::uint64_t index = parties_ - 1;
       call->reply_value(std::uint64_t{0});
@@ -382,6 +390,7 @@ class ServedBarrier final : public Served {
   }
 
   const std::uint64_t parties_;
+  const std::int64_t patience_;
   bool broken_ = false;
   WaitList waiting_;
 };
@@ -417,7 +426,8 @@ ObjectPtr make_sync(Server& server, Call& call, Tags) {
     return std::make_shared<ServedCondition>(server, lock_for(server, call));
   }
   if (name == "Barrier") {
-    return std::make_shared<ServedBarrier>(server, call.get<std::uint64_t>(1));
+    return std::make_shared<ServedBarrier>(server, call.get<std::uint64_t>(1),
+                                           call.size() < 3 ? -1 : call.get<std::int64_t>(2));
   }
   return nullptr;
 }

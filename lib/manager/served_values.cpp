@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <map>
 #include <stdexcept>
-#include <unordered_map>
 
 #include "manager/item_ops.hpp"
 #include "manager/server.hpp"
@@ -15,11 +15,9 @@ class ServedNamespace final : public Served {
 
   void serve(CallPtr& call) override {
     static constexpr Method<ServedNamespace> kMethods[] = {
-        {"__getattribute__", &ServedNamespace::get},
-        {"__setattr__", &ServedNamespace::set},
-        {"__delattr__", &ServedNamespace::remove},
-        {"__contains__", &ServedNamespace::contains},
-        {"increment", &ServedNamespace::increment}};
+        {"__getattribute__", &ServedNamespace::get}, {"__setattr__", &ServedNamespace::set},
+        {"__delattr__", &ServedNamespace::remove},   {"__contains__", &ServedNamespace::contains},
+        {"items", &ServedNamespace::items},          {"increment", &ServedNamespace::increment}};
     serve_by_name(*this, kMethods, call);
   }
 
@@ -50,6 +48,17 @@ class ServedNamespace final : public Served {
     call->expect(1);
     call->reply_value(attributes_.contains(call->get<std::string>(0)));
   }
+  // Each name and its value.
+  void items(CallPtr& call) {
+    std::vector<Item> names;
+    std::vector<const Item*> all;
+    names.reserve(attributes_.size());
+    for (const auto& [name, value] : attributes_) {
+      all.push_back(&names.emplace_back(make_item(name)));
+      all.push_back(&value);
+    }
+    call->reply_items(all);
+  }
   void increment(CallPtr& call) {
     call->expect(2);
     Item& item = find(*call);
@@ -57,7 +66,7 @@ class ServedNamespace final : public Served {
     call->reply(item);
   }
 
-  std::unordered_map<std::string, Item> attributes_;
+  std::map<std::string, Item> attributes_;
 };
 
 class ServedValue final : public Served {

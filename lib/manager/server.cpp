@@ -2,6 +2,7 @@
 #include "manager/server.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -26,8 +27,10 @@ std::size_t most_workers() {
 
 }  // namespace
 
-Server::Server(os::Fd listener, LoopOptions options, Registry registry, bool standard_types)
+Server::Server(os::Fd listener, Address address, LoopOptions options, Registry registry,
+               bool standard_types)
     : registry_{std::move(registry)},
+      address_{std::move(address)},
       standard_types_{standard_types},
       origin_{.process_name = current_process().name(), .pid = os::pid(), .stack = {}},
       workers_{most_workers()},
@@ -45,6 +48,7 @@ Server::Server(os::Fd listener, LoopOptions options, Registry registry, bool sta
 Server::~Server() {
   workers_.end();
   loop_.drop_clients();
+  tenants_.end();
   shared_.clear();
 }
 
@@ -91,7 +95,23 @@ ObjectPtr Server::find(std::uint64_t id) const {
                     std::move(info)};
 }
 
+ObjectPtr Server::find_by_name(std::string_view id) const {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), number, 16);
+  if (error != std::errc{} || end != id.data() + id.size()) {
+    return nullptr;
+  }
+  const auto known = objects_.find(number);
+  return known == objects_.end() ? nullptr : known->second.lock();
+}
+
 void Server::on_frame(Peer& peer, ByteView frame) {
+  if (peer.python) {
+    // It may be gone when it has answered.
+    const std::shared_ptr<python::Conversation> talk = peer.python;
+    talk->on_message(frame);
+    return;
+  }
   if (!peer.session) {
     greet(peer, frame);
     return;
@@ -116,17 +136,19 @@ void Server::on_frame(Peer& peer, ByteView frame) {
 void Server::greet(Peer& peer, ByteView frame) {
   if (frame.size() != layout::kAskForNative.size() ||
       std::memcmp(frame.data(), layout::kAskForNative.data(), frame.size()) != 0) {
-    get_logger().info("a manager's server dropped a peer that speaks another protocol");
-    peer.closing = true;
-    loop_.touch(peer);
+    peer.python = std::make_shared<python::Conversation>(*this, tenants_, peer);
+    on_frame(peer, frame);
     return;
   }
-  peer.session = std::make_shared<Session>(*this, peer);
+  peer.session = std::make_shared<Session>(*this, &peer);
   add_frame(peer.out, std::as_bytes(std::span{layout::kNativeAccepted}));
   loop_.touch(peer);
 }
 
 void Server::on_gone(Peer& peer) {
+  if (const std::shared_ptr<python::Conversation> talk = std::move(peer.python)) {
+    talk->on_gone();
+  }
   if (const std::shared_ptr<Session> session = std::move(peer.session)) {
     session->end();
   }

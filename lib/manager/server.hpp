@@ -19,6 +19,7 @@
 #include "mp/manager/registry.hpp"
 
 #include "manager/event_loop.hpp"
+#include "manager/python/conversation.hpp"
 #include "manager/served.hpp"
 #include "manager/worker_pool.hpp"
 
@@ -26,7 +27,9 @@ namespace mp::manager {
 
 class Server final : public LoopHandler {
  public:
-  Server(os::Fd listener, LoopOptions options, Registry registry, bool standard_types);
+  // Listens at `address` with `listener`.
+  Server(os::Fd listener, Address address, LoopOptions options, Registry registry,
+         bool standard_types);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -38,30 +41,45 @@ class Server final : public LoopHandler {
   [[nodiscard]] EventLoop& loop() noexcept { return loop_; }
   [[nodiscard]] WorkerPool& workers() noexcept { return workers_; }
   [[nodiscard]] const ExceptionOrigin& origin() const noexcept { return origin_; }
+  [[nodiscard]] const Address& address() const noexcept { return address_; }
+  [[nodiscard]] bool has_standard_types() const noexcept { return standard_types_; }
+  [[nodiscard]] bool is_registered(const std::string& name) const noexcept {
+    return shared_.contains(name) || registry_.find(name) != nullptr;
+  }
+  [[nodiscard]] const auto& objects() const noexcept { return objects_; }
 
   // The object with that id. Throws RemoteError when there is none.
   [[nodiscard]] ObjectPtr find(std::uint64_t id) const;
+  // The object whose id has these hexadecimal digits, or nothing.
+  [[nodiscard]] ObjectPtr find_by_name(std::string_view id) const;
   // For objects, from their constructors and destructors.
   std::uint64_t number(Served& object);
   void forget(std::uint64_t id) noexcept;
   void enter(const ObjectPtr& object);
+
+  // Has the call answered. A call that is kept is taken.
+  void dispatch(CallPtr& call);
+  // A number for a thread of a client that gives it none.
+  [[nodiscard]] std::uint32_t next_thread() noexcept { return ++last_thread_; }
 
   void on_frame(Peer& peer, ByteView frame) override;
   void on_gone(Peer& peer) override;
 
  private:
   void greet(Peer& peer, ByteView frame);
-  void dispatch(CallPtr& call);
   void create(CallPtr& call);
   [[nodiscard]] ObjectPtr make_named(const mp::detail::ServedType& type);
   void lend(std::uint64_t id);
 
   Registry registry_;
+  Address address_;
   bool standard_types_;
   ExceptionOrigin origin_;
   std::unordered_map<std::uint64_t, std::weak_ptr<Served>> objects_;
   std::unordered_map<std::string, ObjectPtr> shared_;  // registered objects, as long as we serve
   std::uint64_t last_id_ = 0;
+  std::uint32_t last_thread_ = 0;
+  python::Tenants tenants_{*this};
   WorkerPool workers_;
   EventLoop loop_;  // what it still holds is let go of before the rest
 };

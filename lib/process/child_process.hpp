@@ -32,6 +32,7 @@
 #include "os/fd.hpp"
 #include "os/spawn.hpp"
 #include "os/wait.hpp"
+#include "process/keyring.hpp"
 
 namespace mp::process {
 
@@ -43,6 +44,7 @@ struct Identity {
   bool daemon = false;
   std::vector<int> path = {};  // numbers from the main process down: {1, 2} is Process-1:2
   std::string authkey = {};
+  Keyring keyring = {};                          // keys of servers (keyring.hpp)
   std::optional<StartMethod> start_method = {};  // its own default for its children, when fixed
   bool ignores_interrupt = false;                // SIGINT is the parent's business (pool workers)
   int log_level = 0;

@@ -13,6 +13,7 @@
 #include "memory/fork_mutex.hpp"
 #include "memory/processes.hpp"
 #include "os/proc.hpp"
+#include "process/keyring.hpp"
 
 namespace mp::process {
 
@@ -101,6 +102,7 @@ Identity child_identity(const ChildSpec& spec) {
   if (spec.path.empty()) {
     number = next_child_number();
   }
+  Keyring keys = keyring();
   const std::lock_guard hold{mutex};
   return {.name = spec.name.empty() ? number.name : spec.name,
           .parent_pid = os::pid(),
@@ -108,6 +110,7 @@ Identity child_identity(const ChildSpec& spec) {
           .daemon = spec.daemon.value_or(identity().daemon),
           .path = spec.path.empty() ? std::move(number.path) : spec.path,
           .authkey = spec.authkey ? *spec.authkey : key(),
+          .keyring = std::move(keys),
           .start_method = fixed_start_method(),
           .ignores_interrupt = spec.ignores_interrupt,
           .log_level = static_cast<int>(log::settings().level),

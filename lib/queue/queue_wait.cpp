@@ -61,7 +61,41 @@ class QueueSource final : public detail::WaitSource {
   std::uint64_t serial_;
 };
 
+// The same for those who want to put.
+class RoomSource final : public detail::WaitSource {
+ public:
+  RoomSource(detail::ObjectRef object, std::shared_ptr<detail::LocalQueue> local)
+      : object_{std::move(object)}, local_{std::move(local)} {}
+
+  bool ready() override {
+    return local_->closed_after.load(std::memory_order_relaxed) == detail::fork_generation ||
+           (head().flags.load() & layout::kQueueShut) != 0 || has_room();
+  }
+  memory::SleepPlace prepare() override {
+    layout::Gate& gate = head().not_full;
+    return {.word = &gate.word, .expected = memory::gate_prepare(gate)};
+  }
+  void pass_on() noexcept override {
+    if (has_room()) {
+      memory::gate_wake(head().not_full, 1);
+    }
+  }
+
+ private:
+  layout::QueueHead& head() const { return *reinterpret_cast<layout::QueueHead*>(object_.data()); }
+  bool has_room() const {
+    return queue::has_room({.head = &head(), .serial = local_->serial}, head().tail.load());
+  }
+
+  detail::ObjectRef object_;
+  std::shared_ptr<detail::LocalQueue> local_;
+};
+
 }  // namespace
+
+Waitable RawQueue::room() const {
+  return {std::make_shared<RoomSource>(object_, local_), &local_->put_spinner};
+}
 
 Waitable RawQueue::waitable() const {
   return {std::make_shared<QueueSource>(object_, local_, QueueSource::Share::yes), local_.get()};

@@ -121,6 +121,28 @@ TEST_P(ManagerTest, ProxiesTravelToChildren) {
   EXPECT_EQ(nested[0].get(), dict);
 }
 
+TEST_P(ManagerTest, ChildrenInheritAKeyThatIsNotTheTrees) {
+  SyncManager manager{{.authkey = "a key of its own", .start = GetParam()}};
+  manager.start();
+  const auto dict = manager.dict<int, int>();
+  const auto set_one = [](DictProxy<int, int> d, int key) { d.set(key, 1); };
+  const auto have_one_set = [](DictProxy<int, int> d, decltype(set_one) set, int key) {
+    Process grandchild{{.start = StartMethod::spawn}, set, d, key};
+    grandchild.start();
+    grandchild.join();
+    EXPECT_EQ(grandchild.exitcode(), 0);
+  };
+  Process child{{.start = GetParam()}, set_one, dict, 1};
+  Process parent{{.start = GetParam()}, have_one_set, dict, set_one, 2};
+  for (Process* each : {&child, &parent}) {
+    each->start();
+    each->join();
+    EXPECT_EQ(each->exitcode(), 0);
+  }
+  EXPECT_TRUE(dict.contains(1));
+  EXPECT_TRUE(dict.contains(2));
+}
+
 TEST_P(ManagerTest, ObjectsLiveAsLongAsSomebodyHasThem) {
   Manager manager{{.start = GetParam()}};
   manager.start();
@@ -217,6 +239,29 @@ TEST(Manager, ServesAQueueOfSharedMemory) {
   later.join();
   EXPECT_THROW((void)points.get_nowait(), Empty);
   EXPECT_EQ(points.qsize(), 0u);
+}
+
+// A put that waits for room is woken by whoever makes some, without the server.
+TEST(Manager, ServesAFullQueueOfSharedMemory) {
+  Queue<int> queue{1};
+  BaseManager board;
+  board.register_shared("numbers", queue);
+  board.start();
+  const auto numbers = board.get<QueueProxy<int>>("numbers");
+  constexpr int kMany = 500;
+  std::thread putter{[&] {
+    for (int i = 0; i != kMany; ++i) {
+      numbers.put(i);
+    }
+  }};
+  for (int i = 0; i != kMany; ++i) {
+    EXPECT_EQ(queue.get(20s), i);
+  }
+  putter.join();
+  numbers.put(1);
+  EXPECT_FALSE(numbers.try_put_for(2, 10ms));
+  EXPECT_EQ(queue.get(20s), 1);
+  EXPECT_TRUE(numbers.try_put(3));
 }
 
 TEST(Manager, ManyThreadsShareAConnection) {

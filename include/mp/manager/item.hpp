@@ -3,8 +3,12 @@
 //
 // A server keeps values without knowing their types: as the tag of the type, the encoding, and the
 // objects of the server that are named inside (nested proxies), which live as long as the value
-// does. What it must know of a type to sort values of it or to add to one is looked up by the tag,
-// among the types for which the program that serves has instantiated a proxy.
+// does. What it must know of a type to sort values of it, to add to one, or to tell Python of one
+// is looked up by the tag, among the types for which the program that serves has instantiated a
+// proxy.
+//
+// Python's values are items, too: those of the type pickle::Value. Whoever wants another type of
+// them gets it by pickle::Convert, and the other way round.
 //
 // Threads:   a value.
 // Processes: the tag and the encoding mean the same in every process that runs this version of mp.
@@ -27,6 +31,7 @@
 #include "mp/base/export.hpp"
 #include "mp/codec/codec.hpp"
 #include "mp/codec/normalized.hpp"
+#include "mp/codec/pickle.hpp"
 
 namespace mp::detail {
 
@@ -54,17 +59,27 @@ struct ItemView {
   ByteView bytes = {};
 };
 
+struct ProxyToken;
+
 // What a server must know of a type beyond its bytes. One for each type of the program's proxies,
 // made during static initialisation.
 struct MP_API ItemOps {
   // The order in which sort() would put `items`; ties stay as they are.
   using Sorted = std::vector<std::size_t> (*)(std::span<const ByteView> items, bool reverse);
   using Add = Bytes (*)(ByteView to, ByteView amount);
+  using ToPython = pickle::Value (*)(ByteView value);
+  using FromPython = Bytes (*)(const pickle::Value& value);
+  // Throws TypeMismatch when the object is another one.
+  using FromToken = Bytes (*)(const ProxyToken& token);
 
-  ItemOps(std::uint64_t the_tag, Sorted the_sorted, Add the_add) noexcept;
+  ItemOps(std::uint64_t the_tag, Sorted the_sorted, Add the_add, ToPython the_to_python,
+          FromPython the_from_python, FromToken the_from_token) noexcept;
   std::uint64_t tag;
-  Sorted sorted;  // null: values have no order
-  Add add;        // null: no number
+  Sorted sorted;           // null: values have no order
+  Add add;                 // null: no number
+  ToPython to_python;      // null: Python has no such value
+  FromPython from_python;  // with to_python
+  FromToken from_token;    // null: no proxy
   ItemOps* next;
 };
 
@@ -97,13 +112,18 @@ std::vector<std::size_t> sorted_items(std::span<const ByteView> items, bool reve
 }
 
 template <class T>
+Bytes item_bytes_of(const T& value, Carrier* carrier = nullptr) {
+  Bytes bytes(encoded_size(value));
+  Writer out{bytes, carrier};
+  mp::write(out, value);
+  return bytes;
+}
+
+template <class T>
 Bytes added_items(ByteView to, ByteView amount) {
   T sum = read_item_bytes<T>(to);
   sum = static_cast<T>(sum + read_item_bytes<T>(amount));
-  Bytes bytes(encoded_size(sum));
-  Writer out{bytes};
-  mp::write(out, sum);
-  return bytes;
+  return item_bytes_of(sum);
 }
 
 template <class T>
@@ -130,7 +150,44 @@ constexpr ItemOps::Add add_of() {
 }
 
 template <class T>
-inline ItemOps item_ops{kTypeTag<T>, sorted_of<T>(), add_of<T>()};
+pickle::Value item_to_python(ByteView bytes) {
+  return pickle::from(read_item_bytes<T>(bytes));
+}
+template <class T>
+Bytes item_from_python(const pickle::Value& value) {
+  return item_bytes_of(pickle::to<T>(value));
+}
+
+template <class T>
+constexpr ItemOps::ToPython to_python_of() {
+  if constexpr (pickle::Picklable<T>) {
+    return &item_to_python<T>;
+  } else {
+    return nullptr;
+  }
+}
+template <class T>
+constexpr ItemOps::FromPython from_python_of() {
+  if constexpr (pickle::Picklable<T>) {
+    return &item_from_python<T>;
+  } else {
+    return nullptr;
+  }
+}
+
+// Proxies have one of their own (raw_proxy.hpp).
+template <class T>
+struct FromTokenOf {
+  static constexpr ItemOps::FromToken kFunction = nullptr;
+};
+
+template <class T>
+inline ItemOps item_ops{kTypeTag<T>,       sorted_of<T>(),      add_of<T>(),
+                        to_python_of<T>(), from_python_of<T>(), FromTokenOf<T>::kFunction};
+
+// Returns the Python value that an item is. Throws UsageError when this program does not know the
+// item's type, or Python has no such value.
+[[nodiscard]] MP_API pickle::Value python_value(const ItemView& item);
 
 // Has the program know T; to be called by whatever speaks of T to a server.
 template <class T>
@@ -145,6 +202,13 @@ constexpr std::uint64_t item_tag() {
 template <class T>
 T item_value(const ItemView& item, Carrier* carrier = nullptr) {
   if (item.tag != item_tag<T>()) [[unlikely]] {
+    if constexpr (std::is_same_v<T, pickle::Value>) {
+      return python_value(item);
+    } else if constexpr (pickle::Picklable<T>) {
+      if (item.tag == kTypeTag<pickle::Value>) {
+        return pickle::to<T>(read_item_bytes<pickle::Value>(item.bytes));
+      }
+    }
     throw_item_mismatch(kTypeTag<T>, item);
   }
   return read_item_bytes<T>(item.bytes, carrier);

@@ -249,6 +249,15 @@ R take_reply(Reply&& reply) {
   }
 }
 
+template <TypedProxy P>
+struct FromTokenOf<P> {
+  static Bytes encode(const ProxyToken& token) {
+    ProxyCarrier nobody;  // who is told that the object is on its way
+    return item_bytes_of(P{RawProxy{token, {}, false}}, &nobody);
+  }
+  static constexpr ItemOps::FromToken kFunction = &encode;
+};
+
 // How the typed proxies travel: as the RawProxy inside.
 template <class P>
 struct ProxyCodec {

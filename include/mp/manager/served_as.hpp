@@ -56,6 +56,22 @@ struct ServedAs<LockProxy> {
   static std::vector<std::uint64_t> tags() { return {}; }
 };
 template <>
+struct ServedAs<RLockProxy> {
+  static constexpr std::string_view kType = "RLock";
+  static std::vector<std::uint64_t> tags() { return {}; }
+};
+template <>
+struct ServedAs<ConditionProxy> {
+  static constexpr std::string_view kType = "Condition";
+  static std::vector<std::uint64_t> tags() { return {}; }
+};
+// Of one permit.
+template <>
+struct ServedAs<BoundedSemaphoreProxy> {
+  static constexpr std::string_view kType = "BoundedSemaphore";
+  static std::vector<std::uint64_t> tags() { return {}; }
+};
+template <>
 struct ServedAs<EventProxy> {
   static constexpr std::string_view kType = "Event";
   static std::vector<std::uint64_t> tags() { return {}; }

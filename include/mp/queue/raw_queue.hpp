@@ -170,6 +170,8 @@ class MP_API RawQueue {
 
   // For mp::wait: ready while get would not wait.
   [[nodiscard]] Waitable waitable() const;
+  // For mp::wait: ready while put would not wait.
+  [[nodiscard]] Waitable room() const;
   // Returns a descriptor of this process that is readable while get would not wait. Before sleeping
   // on it, get until there is nothing. It is good as long as the queue, and not to be read from.
   [[nodiscard]] int fileno() const;

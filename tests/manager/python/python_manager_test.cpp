@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Against a SyncManager of the machine's Python. MP_TEST_PYTHON names others, separated by colons.
+// Against a SyncManager of the machine's Python.
 #include "mp/manager/python_manager.hpp"
 
 #include <algorithm>
@@ -19,6 +19,7 @@
 #include "mp/codec.hpp"
 #include "mp/errors.hpp"
 
+#include "manager/python/pythons.hpp"
 #include "support/child.hpp"
 #include "support/scratch_dir.hpp"
 
@@ -28,18 +29,7 @@ namespace {
 using namespace std::chrono_literals;
 using pickle::Value;
 using test::Child;
-
-std::vector<std::string> pythons() {
-  std::vector<std::string> found;
-  const char* named = std::getenv("MP_TEST_PYTHON");
-  std::istringstream list{named != nullptr ? named : "/usr/bin/python3"};
-  for (std::string path; std::getline(list, path, ':');) {
-    if (std::filesystem::exists(path)) {
-      found.push_back(path);
-    }
-  }
-  return found;
-}
+using test::pythons;
 
 constexpr const char* kServer = R"py(
 import sys, os

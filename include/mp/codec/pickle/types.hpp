@@ -97,8 +97,9 @@ struct Convert<std::string> {
 
 namespace detail {
 
+// Not a proxy of one, which cannot be made of nothing.
 template <class T>
-concept Container = requires(T value) {
+concept Container = std::default_initializable<T> && requires(T value) {
   typename T::value_type;
   value.begin();
   value.end();
