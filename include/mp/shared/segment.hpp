@@ -177,6 +177,8 @@ class Segment {
   void unlink() const { raw_->unlink(); }
 
  private:
+  static constexpr std::size_t kAlignment = 16;  // of Boost's heap
+
   class Hold {
    public:
     explicit Hold(const Segment& segment) : segment_{segment} { segment_.lock(); }
@@ -221,6 +223,9 @@ class Segment {
   }
   template <class T, class... Args>
   T* construct(const std::string& key, Args&&... args) const {
+    static_assert(alignof(T) <= kAlignment,
+                  "a Segment aligns what it constructs by name to 16 bytes, and this type wants "
+                  "more; put it into a shared_vector, which is aligned as its elements want.");
     if constexpr (std::is_constructible_v<T, Args..., SharedAllocator<char>>) {
       return buffer_->construct<T>(key.c_str())(std::forward<Args>(args)..., allocator());
     } else {
