@@ -163,6 +163,11 @@ SegmentMutex& RawSegment::mutex() const noexcept {
   return reinterpret_cast<SegmentHead*>(block_->bytes().data())->mutex;
 }
 
+bool RawSegment::acquire(Deadline until) const {
+  check();
+  return mutex().acquire(until);
+}
+
 void RawSegment::check() const {
   block_->check();
 }

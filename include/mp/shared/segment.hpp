@@ -161,9 +161,10 @@ class Segment {
     return SharedAllocator<char>{buffer_->get_segment_manager()};
   }
 
-  void lock() const { raw_->mutex().lock(); }
-  bool try_lock() const { return raw_->mutex().try_lock(); }
-  bool try_lock_for(Deadline limit) const { return raw_->mutex().acquire(limit); }
+  // Each looks whether the file is as long as it was, which takes a call of the system.
+  void lock() const { static_cast<void>(raw_->acquire(Deadline::never())); }
+  bool try_lock() const { return raw_->acquire(Deadline::now()); }
+  bool try_lock_for(Deadline limit) const { return raw_->acquire(limit); }
   void unlock() const noexcept { raw_->mutex().unlock(); }
 
   [[nodiscard]] const std::string& name() const noexcept { return raw_->name(); }
@@ -172,7 +173,8 @@ class Segment {
     const Hold hold{*this};
     return buffer_->get_free_memory();
   }
-  // Throws SegmentBroken if somebody made the file shorter.
+  // Throws SegmentBroken if somebody made the file shorter, as lock() does. What is cut off while
+  // the lock is held is a SIGBUS to whoever touches it then, as in every mapped file.
   void check() const { raw_->check(); }
   void unlink() const { raw_->unlink(); }
 
