@@ -26,6 +26,7 @@ constexpr std::array<const char*, static_cast<std::size_t>(Sys::count_)> kNames{
     "flock",
     "fork",
     "fstat",
+    "fstatfs",
     "ftruncate",
     "futex_wait",
     "futex_waitv",

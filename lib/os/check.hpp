@@ -43,6 +43,7 @@ enum class Sys : std::uint8_t {
   flock,
   fork,
   fstat,
+  fstatfs,
   ftruncate,
   futex_wait,
   futex_waitv,

@@ -13,8 +13,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "os/map.hpp"
 #include "os/memfd.hpp"
 #include "os/proc.hpp"
 #include "os/signal.hpp"
@@ -43,6 +45,7 @@ FileIdentity identity_from(const struct stat& status) noexcept {
   return {.device = status.st_dev,
           .inode = status.st_ino,
           .size = static_cast<std::uint64_t>(status.st_size),
+          .memory = static_cast<std::uint64_t>(status.st_blocks) * 512,
           .links = status.st_nlink,
           .owner = status.st_uid};
 }
@@ -160,6 +163,21 @@ int shm_allocate(int fd, std::uint64_t size) noexcept {
   return 0;
 }
 
+int shm_commit(int fd, void* address, std::uint64_t size) noexcept {
+  const int error = call(Sys::fallocate, [&] {
+                      return ::fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size));
+                    }).error;
+  return error == EOPNOTSUPP || is_unavailable(error) ? commit_pages(fd, 0, address, size) : error;
+}
+
+std::uint64_t shm_room(int fd) noexcept {
+  struct statfs status {};
+  if (!call(Sys::fstatfs, [&] { return ::fstatfs(fd, &status); }).ok() || status.f_blocks == 0) {
+    return UINT64_MAX;
+  }
+  return static_cast<std::uint64_t>(status.f_bfree) * static_cast<std::uint64_t>(status.f_bsize);
+}
+
 std::size_t read_at(int fd, std::uint64_t offset, MutableByteView into) {
   std::size_t done = 0;
   while (done < into.size()) {
@@ -174,15 +192,18 @@ std::size_t read_at(int fd, std::uint64_t offset, MutableByteView into) {
   return done;
 }
 
-std::size_t write_at(int fd, std::uint64_t offset, ByteView from) {
-  std::size_t done = 0;
-  while (done < from.size()) {
-    done += static_cast<std::size_t>(check(call(Sys::pwrite, [&] {
+int write_at(int fd, std::uint64_t offset, ByteView from) noexcept {
+  for (std::size_t done = 0; done < from.size();) {
+    const auto put = call(Sys::pwrite, [&] {
       return ::pwrite(fd, from.data() + done, from.size() - done,
                       static_cast<off_t>(offset + done));
-    })));
+    });
+    if (!put.ok()) {
+      return put.error;
+    }
+    done += static_cast<std::size_t>(put.value);
   }
-  return done;
+  return 0;
 }
 
 bool lock_file(int fd, FileLock kind, bool wait) {

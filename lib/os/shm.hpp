@@ -25,6 +25,7 @@ namespace mp::os {
 
 inline constexpr int kFileExists = EEXIST;
 inline constexpr int kNoSuchFile = ENOENT;
+inline constexpr int kNoRoom = ENOSPC;
 inline constexpr std::size_t kLongestName = 254;  // shm_open's, with its slash
 
 // Makes a file that was not there; EEXIST if it was.
@@ -48,6 +49,7 @@ struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::uint64_t size = 0;
+  std::uint64_t memory = 0;  // how much of it there is real memory for, in bytes
   std::uint64_t links = 0;
   unsigned owner = 0;
 
@@ -62,11 +64,16 @@ struct FileIdentity {
 // Gives the file `size` bytes of real memory, all zero. Returns 0 or the error: ENOSPC, EFBIG,
 // ENOMEM. Where fallocate does not exist it writes the zeroes.
 [[nodiscard]] int shm_allocate(int fd, std::uint64_t size) noexcept;
+// Gives a file that others may be writing to, mapped at `address`, real memory where it has none.
+// It does not become longer. Returns 0 or the error.
+[[nodiscard]] int shm_commit(int fd, void* address, std::uint64_t size) noexcept;
+// How much memory the file's file system still has; the most there is if it has no bound.
+[[nodiscard]] std::uint64_t shm_room(int fd) noexcept;
 
 // Reads or writes through the descriptor, where a file that somebody made shorter is a short answer
-// and not a SIGBUS. Returns how many bytes there were.
+// and not a SIGBUS. The one returns how many bytes there were, the other 0 or the error: ENOSPC.
 [[nodiscard]] std::size_t read_at(int fd, std::uint64_t offset, MutableByteView into);
-[[nodiscard]] std::size_t write_at(int fd, std::uint64_t offset, ByteView from);
+[[nodiscard]] int write_at(int fd, std::uint64_t offset, ByteView from) noexcept;
 
 // The lock on an open file, which all its duplicates and forks share (flock). Waits if `wait`;
 // returns whether it was had.

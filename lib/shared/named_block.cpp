@@ -13,6 +13,7 @@
 #include "mp/memory/object_ref.hpp"
 
 #include "os/map.hpp"
+#include "os/memfd.hpp"
 #include "os/random.hpp"
 #include "process/tracker_child.hpp"
 
@@ -20,9 +21,9 @@ namespace mp::detail {
 
 namespace {
 
-[[noreturn]] void throw_out_of_memory(const std::string& name, std::size_t size, int error) {
-  throw OutOfMemory{std::to_string(size) + " bytes of shared memory \"" + name +
-                    "\" cannot be had: " + std::system_category().message(error)};
+[[noreturn]] void throw_out_of_memory(std::size_t size, int error) {
+  throw OutOfMemory{std::to_string(size) + " bytes of shared memory cannot be had: " +
+                    std::system_category().message(error)};
 }
 
 [[noreturn]] void throw_shorter() {
@@ -116,8 +117,10 @@ std::shared_ptr<NamedBlock> NamedBlock::create(const std::string& name, std::siz
   making.exists();
   os::FileIdentity file = os::identity_of(fd.get());
   making.is(file);
-  if (const int error = os::shm_allocate(fd.get(), size)) {
-    throw_out_of_memory(name, size, error);
+  // Memory comes with bytes(). What there can be none for is refused here already.
+  const int error = size > os::shm_room(fd.get()) ? os::kNoRoom : os::grow_file(fd.get(), size);
+  if (error != 0) {
+    throw_out_of_memory(size, error);
   }
   file.size = size;
   auto block = std::make_shared<NamedBlock>(std::move(fd), file);
@@ -134,22 +137,39 @@ std::shared_ptr<NamedBlock> NamedBlock::open(const std::string& name) {
   return std::make_shared<NamedBlock>(std::move(fd), file);
 }
 
-NamedBlock::NamedBlock(os::Fd fd, const os::FileIdentity& file) : fd_{std::move(fd)}, file_{file} {
-  const auto mapped = os::map_shared(fd_.get(), file.size);
-  if (!mapped.ok()) {
-    throw_out_of_memory("", file.size, mapped.error);
-  }
-  bytes_ = {static_cast<std::byte*>(mapped.value), file.size};
-}
+NamedBlock::NamedBlock(os::Fd fd, const os::FileIdentity& file) noexcept
+    : fd_{std::move(fd)}, file_{file} {}
 
 NamedBlock::~NamedBlock() {
-  os::unmap(bytes_.data(), bytes_.size());
+  os::unmap(mapped_.load(), size());
+}
+
+// Several threads may come at once: the mapping of the first is everybody's.
+std::byte* NamedBlock::map() const {
+  const auto mapped = os::map_shared(fd_.get(), size());
+  if (!mapped.ok()) {
+    throw_out_of_memory(size(), mapped.error);
+  }
+  if (file_.memory < size()) {  // of one that was opened; what others gave it since does no harm
+    if (const int error = os::shm_commit(fd_.get(), mapped.value, size())) {
+      os::unmap(mapped.value, size());
+      throw_out_of_memory(size(), error);
+    }
+  }
+  std::byte* known = nullptr;
+  auto* const mine = static_cast<std::byte*>(mapped.value);
+  // Release: pairs with the acquire in bytes().
+  if (!mapped_.compare_exchange_strong(known, mine, std::memory_order_acq_rel)) {
+    os::unmap(mine, size());
+    return known;
+  }
+  return mine;
 }
 
 void NamedBlock::expect_inside(std::size_t offset, std::size_t size) const {
-  if (offset > bytes_.size() || size > bytes_.size() - offset) {
+  if (offset > this->size() || size > this->size() - offset) {
     throw std::out_of_range{std::to_string(size) + " bytes at " + std::to_string(offset) +
-                            " are outside a block of " + std::to_string(bytes_.size())};
+                            " are outside a block of " + std::to_string(this->size())};
   }
 }
 
@@ -163,11 +183,13 @@ void NamedBlock::read(std::size_t offset, MutableByteView into) const {
 void NamedBlock::write(std::size_t offset, ByteView from) const {
   expect_inside(offset, from.size());
   check();  // or it would become longer again, with zeroes
-  (void)os::write_at(fd_.get(), offset, from);
+  if (const int error = os::write_at(fd_.get(), offset, from)) {
+    throw_out_of_memory(from.size(), error);
+  }
 }
 
 void NamedBlock::check() const {
-  if (os::identity_of(fd_.get()).size < bytes_.size()) {
+  if (os::identity_of(fd_.get()).size < size()) {
     throw_shorter();
   }
 }

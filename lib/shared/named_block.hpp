@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// shared/named_block.hpp — a mapped file of named shared memory: what SharedMemory, ShareableList
-// and Segment rest upon.
+// shared/named_block.hpp — a file of named shared memory: what SharedMemory, ShareableList and
+// Segment rest upon. It is mapped, and given real memory, when somebody asks for its bytes.
 //
 // Owns:   the descriptor and the mapping.
 // Throws: as SharedMemory.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -32,12 +33,17 @@ class NamedBlock {
                                             unsigned mode, bool track);
   static std::shared_ptr<NamedBlock> open(const std::string& name);
 
-  NamedBlock(os::Fd fd, const os::FileIdentity& file);
+  NamedBlock(os::Fd fd, const os::FileIdentity& file) noexcept;
   NamedBlock(const NamedBlock&) = delete;
   NamedBlock& operator=(const NamedBlock&) = delete;
   ~NamedBlock();
 
-  [[nodiscard]] MutableByteView bytes() const noexcept { return bytes_; }
+  [[nodiscard]] std::size_t size() const noexcept { return file_.size; }
+  // The bytes in this process, and memory behind them all. Throws OutOfMemory.
+  [[nodiscard]] MutableByteView bytes() const {
+    std::byte* const mapped = mapped_.load(std::memory_order_acquire);  // pairs with map()
+    return {mapped != nullptr ? mapped : map(), size()};
+  }
   [[nodiscard]] const os::FileIdentity& file() const noexcept { return file_; }
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
@@ -50,11 +56,12 @@ class NamedBlock {
   static void unlink(const std::string& name, const os::FileIdentity& file, int fd = -1);
 
  private:
+  std::byte* map() const;
   void expect_inside(std::size_t offset, std::size_t size) const;
 
   os::Fd fd_;
   os::FileIdentity file_;
-  MutableByteView bytes_;
+  mutable std::atomic<std::byte*> mapped_{nullptr};
 };
 
 }  // namespace mp::detail

@@ -35,11 +35,11 @@ void expect_room(std::size_t size) {
 
 void check_head(const NamedBlock& block, const std::string& name) {
   SegmentStamp stamp{};
-  if (block.bytes().size() >= layout::kSmallestSegment) {
+  if (block.size() >= layout::kSmallestSegment) {
     block.read(0, std::as_writable_bytes(std::span{&stamp, 1}));
   }
   if (stamp.magic != layout::kSegmentMagic || stamp.version != layout::kSegmentVersion ||
-      stamp.boost != BOOST_VERSION || stamp.size != block.bytes().size()) {
+      stamp.boost != BOOST_VERSION || stamp.size != block.size()) {
     throw DecodeError{"\"" + name + "\" is no Segment of this version of mp"};
   }
 }
@@ -148,6 +148,7 @@ bool RawSegment::find() {
   }
   auto block = std::make_shared<NamedBlock>(std::move(fd), file);
   check_head(*block, name_);
+  (void)block->bytes();  // may throw here, and nowhere else
   memory::register_file(name_, memory::NameKind::segment, file);
   process::ensure_tracker();
   block_ = std::move(block);
@@ -160,6 +161,11 @@ MutableByteView RawSegment::bytes() const noexcept {
 
 SegmentMutex& RawSegment::mutex() const noexcept {
   return reinterpret_cast<SegmentHead*>(block_->bytes().data())->mutex;
+}
+
+bool RawSegment::acquire(Deadline until) const {
+  check();
+  return mutex().acquire(until);
 }
 
 void RawSegment::check() const {

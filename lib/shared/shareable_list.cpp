@@ -226,6 +226,15 @@ ShareableList::ShareableList(Create, const std::string& name,
 ShareableList::ShareableList(SharedMemory shm, const std::vector<ShareableItem>& items)
     : shm_{std::move(shm)},
       shape_{std::make_shared<detail::ListShape>(detail::ListShape{offsets_of(items)})} {
+  try {
+    fill(items);
+  } catch (const OutOfMemory&) {
+    shm_.unlink();
+    throw;
+  }
+}
+
+void ShareableList::fill(const std::vector<ShareableItem>& items) const {
   const layout::ListPlaces places = shape_->places();
   const auto put = [&](std::uint64_t at, const auto& bytes) {
     shm_.write(at, std::as_bytes(std::span{bytes}));

@@ -35,7 +35,7 @@ SharedMemory::SharedMemory(Create, const std::string& name, std::size_t size,
 SharedMemory::SharedMemory(Open, const std::string& name) : name_{name} {
   detail::expect_name(name);
   block_ = detail::NamedBlock::open(name);
-  size_ = block_->bytes().size();
+  size_ = block_->size();
   device_ = block_->file().device;
   inode_ = block_->file().inode;
 }

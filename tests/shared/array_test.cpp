@@ -16,8 +16,10 @@
 #include "mp/errors/error.hpp"
 
 #include "memory/allocator.hpp"
+#include "os/check.hpp"
 #include "shared/travel.hpp"
 #include "support/child.hpp"
+#include "support/faults.hpp"
 
 namespace mp {
 namespace {
@@ -115,6 +117,27 @@ TEST(Array, RefusesSizesThatCannotBe) {
   EXPECT_THROW(static_cast<void>(Array<double>(kMost / 8)), OutOfMemory);
   EXPECT_THROW(static_cast<void>(RawArray<double>(std::size_t{1} << 60)), std::bad_alloc);
   EXPECT_EQ(memory::heap_use().blocks, before);
+}
+
+TEST(Array, IsAnExceptionWhereMemoryIsFull) {
+  const Array<double> warm(10);
+  const std::uint64_t before = memory::heap_use().blocks;
+  test::Faults faults;
+  faults.fail(os::Sys::madvise_populate, ENOMEM);
+  faults.fail(os::Sys::fallocate, ENOSPC);
+  faults.fail(os::Sys::ftruncate, ENOSPC);
+  EXPECT_THROW(Array<double>(std::size_t{1} << 24), OutOfMemory);
+  EXPECT_THROW(RawArray<double>(std::size_t{1} << 24), OutOfMemory);
+  EXPECT_EQ(memory::heap_use().blocks, before);
+}
+
+TEST(Array, TravelsAsAHandleWhateverItsSize) {
+  const Array<std::byte> small(1);
+  const Array<std::byte> huge(std::size_t{8} << 30, sparse);
+  const std::uint64_t before = memory::heap_use().bytes;
+  EXPECT_EQ(test::send(huge), huge);
+  EXPECT_EQ(memory::heap_use().bytes, before);
+  EXPECT_EQ(message_size(huge), message_size(small));
 }
 
 TEST(Array, TakesNoPagesWhereItIsSparse) {

@@ -15,8 +15,10 @@
 #include "mp/errors/error.hpp"
 #include "mp/shared/segment_sync.hpp"
 
+#include "os/check.hpp"
 #include "shared/travel.hpp"
 #include "support/child.hpp"
+#include "support/faults.hpp"
 #include "support/rendezvous.hpp"
 
 namespace mp {
@@ -113,6 +115,67 @@ TEST(Segment, IsRefusedWhereThereIsSomethingElse) {
   const SharedMemory block{create, own_name("block"), 1 << 16};
   EXPECT_THROW((Segment{open, block.name()}), DecodeError);
   block.unlink();
+}
+
+TEST(Segment, RefusesBadNamesAndSizes) {
+  for (const std::string& name :
+       {std::string{}, std::string{"/a"}, std::string{".."}, std::string(255, 'x')}) {
+    EXPECT_THROW((Segment{create, name, 1 << 16}), UsageError) << name;
+    EXPECT_THROW((Segment{open, name}), UsageError) << name;
+    EXPECT_THROW((Segment{open_or_create, name, 1 << 16}), UsageError) << name;
+  }
+  const int negative = -1;
+  EXPECT_THROW((Segment{create, own_name("huge"), static_cast<std::size_t>(negative)}), UsageError);
+  EXPECT_THROW((Segment{create, own_name("huge"), std::size_t{1} << 61}), OutOfMemory);
+  EXPECT_THROW((Segment{open, own_name("huge")}), OsError);
+}
+
+TEST(Segment, IsNotMadeWhereMemoryIsFull) {
+  Segment{create, own_name("warm"), 1 << 16}.unlink();  // the register exists
+  for (const auto sys : {os::Sys::fallocate, os::Sys::mmap}) {
+    test::Faults faults;
+    faults.fail(sys, sys == os::Sys::mmap ? ENOMEM : ENOSPC);
+    EXPECT_THROW((Segment{create, own_name("nowhere"), 1 << 16}), OutOfMemory);
+  }
+  EXPECT_THROW((Segment{open, own_name("nowhere")}), OsError);
+}
+
+TEST(Segment, TellsThatItMayNotBeOpened) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "only root can become somebody who may not";
+  }
+  const Unlinked segment{create, own_name("private"), 1 << 16};
+  EXPECT_EQ(test::in_child([&] {
+              static_cast<void>(::seteuid(65534));
+              try {
+                const Segment same{open, segment.name()};
+                FAIL();
+              } catch (const OsError& error) {
+                EXPECT_EQ(error.code(), std::errc::permission_denied);
+              }
+            }),
+            exited(0));
+}
+
+TEST(Segment, TellsThatSomebodyMadeItShorter) {
+  const Unlinked segment{create, own_name("short"), 1 << 16};
+  segment.find_or_construct<int>("x", 1);
+  segment.check();
+  const int fd = ::shm_open(("/" + segment.name()).c_str(), O_RDWR, 0);
+  ASSERT_EQ(::ftruncate(fd, 1 << 15), 0);
+  EXPECT_THROW(segment.check(), SegmentBroken);
+  EXPECT_THROW(segment.lock(), SegmentBroken);
+  EXPECT_THROW(static_cast<void>(segment.try_lock()), SegmentBroken);
+  EXPECT_THROW(static_cast<void>(segment.try_lock_for(1ms)), SegmentBroken);
+  EXPECT_THROW(static_cast<void>(segment.find<int>("x")), SegmentBroken);
+  EXPECT_THROW(segment.find_or_construct<int>("y", 1), SegmentBroken);
+  EXPECT_THROW(segment.destroy<int>("x"), SegmentBroken);
+  EXPECT_THROW(static_cast<void>(segment.free_memory()), SegmentBroken);
+  EXPECT_THROW((Segment{open, segment.name()}), DecodeError) << "it is not what its head says";
+  ASSERT_EQ(::ftruncate(fd, 0), 0);
+  EXPECT_THROW(segment.lock(), SegmentBroken);
+  EXPECT_THROW((Segment{open, segment.name()}), DecodeError);
+  ::close(fd);
 }
 
 TEST(Segment, HasThePermissionsThatItIsGiven) {

@@ -7,9 +7,15 @@
 #include <random>
 #include <string>
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "mp/errors/error.hpp"
 
+#include "os/check.hpp"
 #include "shared/travel.hpp"
+#include "support/faults.hpp"
 
 namespace mp {
 namespace {
@@ -135,6 +141,51 @@ TEST(ShareableList, BelievesNothing) {
   for (const std::int64_t count : {std::int64_t{-1}, std::int64_t{6}, INT64_MAX, INT64_MAX / 8}) {
     std::memcpy(list.shm().buf().data(), &count, sizeof count);
     EXPECT_THROW((ShareableList{open, list.shm().name()}), DecodeError) << count;
+  }
+}
+
+TEST(ShareableList, TellsThatSomebodyMadeItShorter) {
+  const Unlinked list{1, "two", 3.0, std::string(9000, 'x')};
+  const int fd = ::shm_open(("/" + list.shm().name()).c_str(), O_RDWR, 0);
+  ASSERT_EQ(::ftruncate(fd, 50), 0);
+  EXPECT_EQ(list.size(), 4U);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_THROW(static_cast<void>(list.get(i)), SegmentBroken);
+    EXPECT_THROW(list.set(i, 1), SegmentBroken);
+  }
+  EXPECT_THROW(static_cast<void>(list.items()), SegmentBroken);
+  EXPECT_THROW(static_cast<void>(list.count(1)), SegmentBroken);
+  EXPECT_THROW(static_cast<void>(list.format()), SegmentBroken);
+  EXPECT_THROW((ShareableList{open, list.shm().name()}), DecodeError);
+  ::close(fd);
+}
+
+TEST(ShareableList, IsNeverMapped) {
+  const Unlinked list{1, 2.5, "text"};
+  test::Faults faults;
+  faults.fail(os::Sys::mmap, ENOMEM);
+  const Unlinked another{3, "four"};
+  EXPECT_EQ(another.get<int>(0), 3);
+  const ShareableList same{open, list.shm().name()};
+  same.set(2, "five");
+  EXPECT_EQ(list.get<std::string>(2), "five");
+}
+
+TEST(ShareableList, IsAnExceptionWhereMemoryIsFull) {
+  const Unlinked list{1, 2};
+  test::Faults faults;
+  faults.fail(os::Sys::pwrite, ENOSPC);
+  EXPECT_THROW(list.set(0, 5), OutOfMemory);
+  EXPECT_THROW((ShareableList{create, "mp-test-list-full-" + std::to_string(::getpid()), {1}}),
+               OutOfMemory);
+  EXPECT_THROW((ShareableList{open, "mp-test-list-full-" + std::to_string(::getpid())}), OsError)
+      << "what could not be filled is left";
+}
+
+TEST(ShareableList, RefusesBadNames) {
+  for (const std::string& name : {std::string{}, std::string{"a/b"}, std::string(255, 'x')}) {
+    EXPECT_THROW((ShareableList{create, name, {1}}), UsageError) << name;
+    EXPECT_THROW((ShareableList{open, name}), UsageError) << name;
   }
 }
 

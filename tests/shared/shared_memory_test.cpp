@@ -143,18 +143,58 @@ TEST(SharedMemory, RefusesBadNamesAndSizes) {
   EXPECT_TRUE(exists(longest.name()));
 }
 
-TEST(SharedMemory, IsAnErrorAndLeavesNothingWhereMemoryIsFull) {
+TEST(SharedMemory, IsAnErrorAndLeavesNothingWhereItCannotBeMade) {
+  const SharedMemory warm{create, 16};  // the register exists
+  warm.unlink();
+  test::Faults faults;
+  faults.fail(os::Sys::ftruncate, EFBIG);
+  EXPECT_THROW((SharedMemory{create, own_name("full"), 100}), OutOfMemory);
+  EXPECT_FALSE(exists(own_name("full")));
+}
+
+TEST(SharedMemory, IsAnExceptionWhereMemoryIsFull) {
   for (const auto sys : {os::Sys::fallocate, os::Sys::mmap}) {
-    const SharedMemory warm{create, 16};  // the register exists
-    warm.unlink();
-    test::Faults faults;
-    faults.fail(sys, sys == os::Sys::mmap ? ENOMEM : ENOSPC);
-    EXPECT_THROW((SharedMemory{create, own_name("full"), 100}), OutOfMemory);
-    EXPECT_FALSE(exists(own_name("full")));
+    const Unlinked block{create, 100'000};
+    {
+      test::Faults faults;
+      faults.fail(sys, sys == os::Sys::mmap ? ENOMEM : ENOSPC);
+      EXPECT_THROW(static_cast<void>(block.buf()), OutOfMemory);
+      EXPECT_THROW(static_cast<void>(block.view()), OutOfMemory);
+      faults.fail(os::Sys::pwrite, ENOSPC);
+      EXPECT_THROW(block.write(5000, std::array{std::byte{1}}), OutOfMemory);
+    }
+    block.buf().back() = std::byte{1};  // there is some again
   }
 }
 
-TEST(SharedMemory, IsMadeWithoutFallocateToo) {
+TEST(SharedMemory, HasMemoryForAllThatIsInItsView) {
+  const auto memory_of = [](const SharedMemory& block) {
+    struct stat info {};
+    EXPECT_EQ(::stat(("/dev/shm/" + block.name()).c_str(), &info), 0);
+    return info.st_blocks * 512;
+  };
+  const Unlinked block{create, 100'000};
+  EXPECT_EQ(memory_of(block), 0);
+  static_cast<void>(block.buf());
+  EXPECT_GE(memory_of(block), 100'000);
+  // As Python makes it: without memory, but for a page that somebody wrote.
+  const std::string name = own_name("sparse");
+  const int fd = ::shm_open(("/" + name).c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
+  ASSERT_EQ(::ftruncate(fd, 100'000), 0);
+  ASSERT_EQ(::pwrite(fd, "x", 1, 5000), 1);
+  const Unlinked other{open, name};
+  EXPECT_LT(memory_of(other), 100'000);
+  EXPECT_EQ(other.buf()[5000], std::byte{'x'});
+  EXPECT_GE(memory_of(other), 100'000);
+  // One that somebody made shorter does not become longer again.
+  const SharedMemory third{open, name};
+  ASSERT_EQ(::ftruncate(fd, 10), 0);
+  static_cast<void>(third.buf());
+  EXPECT_THROW(third.check(), SegmentBroken);
+  ::close(fd);
+}
+
+TEST(SharedMemory, HasItsMemoryWithoutFallocateToo) {
   const SharedMemory warm{create, 16};
   warm.unlink();
   test::Faults faults;
@@ -162,6 +202,41 @@ TEST(SharedMemory, IsMadeWithoutFallocateToo) {
   const Unlinked block{create, 100'000};
   EXPECT_EQ(block.size(), 100'000U);
   block.buf().back() = std::byte{1};
+}
+
+TEST(SharedMemory, IsMappedOnceByManyThreads) {
+  for (int round = 0; round < 50; ++round) {
+    const Unlinked block{create, 8192};
+    std::array<std::byte*, 4> seen{};
+    std::vector<std::thread> threads;
+    for (std::byte*& each : seen) {
+      threads.emplace_back([&] { each = block.buf().data(); });
+    }
+    for (std::thread& thread : threads) {
+      thread.join();
+    }
+    EXPECT_EQ(std::ranges::count(seen, seen[0]), 4);
+  }
+}
+
+TEST(SharedMemory, TellsThatItMayNotBeOpened) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "only root can become somebody who may not";
+  }
+  const Unlinked block{create, own_name("private"), 100};
+  EXPECT_EQ(test::in_child([&] {
+              static_cast<void>(::seteuid(65534));
+              try {
+                const SharedMemory same{open, block.name()};
+                FAIL();
+              } catch (const OsError& error) {
+                EXPECT_EQ(error.code(), std::errc::permission_denied);
+              }
+            }),
+            exited(0));
+  test::Faults faults;
+  faults.fail(os::Sys::open, EACCES);
+  EXPECT_THROW((SharedMemory{create, own_name("forbidden"), 100}), OsError);
 }
 
 TEST(SharedMemory, TellsThatSomebodyMadeItShorter) {

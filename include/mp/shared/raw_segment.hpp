@@ -9,6 +9,7 @@
 #include <string>
 
 #include "mp/base/bytes.hpp"
+#include "mp/base/deadline.hpp"
 #include "mp/base/export.hpp"
 #include "mp/shared/open_mode.hpp"
 #include "mp/shared/segment_mutex.hpp"
@@ -33,6 +34,8 @@ class MP_API RawSegment {
   [[nodiscard]] MutableByteView bytes() const noexcept;
   [[nodiscard]] SegmentMutex& mutex() const noexcept;
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  // Takes the lock of a segment that is whole.
+  [[nodiscard]] bool acquire(Deadline until) const;
   void check() const;
   void unlink() const;
 

@@ -161,9 +161,10 @@ class Segment {
     return SharedAllocator<char>{buffer_->get_segment_manager()};
   }
 
-  void lock() const { raw_->mutex().lock(); }
-  bool try_lock() const { return raw_->mutex().try_lock(); }
-  bool try_lock_for(Deadline limit) const { return raw_->mutex().acquire(limit); }
+  // Each looks whether the file is as long as it was, which takes a call of the system.
+  void lock() const { static_cast<void>(raw_->acquire(Deadline::never())); }
+  bool try_lock() const { return raw_->acquire(Deadline::now()); }
+  bool try_lock_for(Deadline limit) const { return raw_->acquire(limit); }
   void unlock() const noexcept { raw_->mutex().unlock(); }
 
   [[nodiscard]] const std::string& name() const noexcept { return raw_->name(); }
@@ -172,11 +173,14 @@ class Segment {
     const Hold hold{*this};
     return buffer_->get_free_memory();
   }
-  // Throws SegmentBroken if somebody made the file shorter.
+  // Throws SegmentBroken if somebody made the file shorter, as lock() does. What is cut off while
+  // the lock is held is a SIGBUS to whoever touches it then, as in every mapped file.
   void check() const { raw_->check(); }
   void unlink() const { raw_->unlink(); }
 
  private:
+  static constexpr std::size_t kAlignment = 16;  // of Boost's heap
+
   class Hold {
    public:
     explicit Hold(const Segment& segment) : segment_{segment} { segment_.lock(); }
@@ -221,6 +225,9 @@ class Segment {
   }
   template <class T, class... Args>
   T* construct(const std::string& key, Args&&... args) const {
+    static_assert(alignof(T) <= kAlignment,
+                  "a Segment aligns what it constructs by name to 16 bytes, and this type wants "
+                  "more; put it into a shared_vector, which is aligned as its elements want.");
     if constexpr (std::is_constructible_v<T, Args..., SharedAllocator<char>>) {
       return buffer_->construct<T>(key.c_str())(std::forward<Args>(args)..., allocator());
     } else {

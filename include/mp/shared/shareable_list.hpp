@@ -127,6 +127,7 @@ class MP_API ShareableList {
  private:
   struct Slot;
   ShareableList(SharedMemory shm, const std::vector<ShareableItem>& items);
+  void fill(const std::vector<ShareableItem>& items) const;
   [[nodiscard]] Slot slot(std::ptrdiff_t index) const;
 
   template <class T>

@@ -24,9 +24,10 @@
 // Owns:      the mapping, which the last handle and the last view of it end; never the name.
 //            A block whose file a stranger makes shorter has lost its memory: touching what is gone
 //            is a SIGBUS, as with every mapped file. read(), write() and check() never are.
-// Throws:    UsageError for a bad name or size; OutOfMemory when there is no memory for it (never a
-//            SIGBUS later); OsError: no such block, no permission, exists already; SegmentBroken
-//            for a block that is empty or was made shorter; ClosedError after close().
+// Throws:    UsageError for a bad name or size; OutOfMemory for a block larger than all memory that
+//            is left, and from buf(), view() and write() when there is no more; OsError: no such
+//            block, no permission, exists already; SegmentBroken for a block that is empty or was
+//            made shorter; ClosedError after close().
 // Python:    multiprocessing.shared_memory.SharedMemory, byte for byte and name for name.
 #pragma once
 
@@ -63,7 +64,10 @@ class MP_API SharedMemory {
   // The block of that name, all of it.
   SharedMemory(Open, const std::string& name);
 
-  // The bytes. Good until the last handle that shares this mapping is closed.
+  // The bytes. Good until the last handle that shares this mapping is closed. The first call maps
+  // them, and gives the block real memory wherever it has none yet, which Python leaves to the
+  // first touch of each page: where there is no memory left this throws OutOfMemory, and no later
+  // access is a SIGBUS for want of it.
   [[nodiscard]] MutableByteView buf() const;
   // The first byte, as a pointer that keeps the mapping alive.
   [[nodiscard]] std::shared_ptr<std::byte[]> view() const;  // NOLINT(modernize-avoid-c-arrays)
@@ -71,8 +75,8 @@ class MP_API SharedMemory {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-  // Copies bytes out or in. If somebody made the block shorter, throws SegmentBroken. Throws
-  // std::out_of_range beyond size().
+  // Copies bytes out or in, without a mapping. If somebody made the block shorter, throws
+  // SegmentBroken. Throws std::out_of_range beyond size().
   void read(std::size_t offset, MutableByteView into) const;
   void write(std::size_t offset, ByteView from) const;
   // Throws SegmentBroken if somebody made the block shorter than it was when this handle came to

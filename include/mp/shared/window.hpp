@@ -103,13 +103,13 @@ consteval bool is_shareable() {
   if constexpr (Atomic<T>) {
     return T::is_always_lock_free && is_shareable<typename AtomicOf<T>::Value>();
   } else if constexpr (std::is_reference_v<T> || std::is_array_v<T> || std::is_const_v<T> ||
-                       std::is_volatile_v<T>) {
-    return false;
+                       std::is_volatile_v<T> || std::is_polymorphic_v<T> ||
+                       !std::is_trivially_copyable_v<T> || !std::is_trivially_destructible_v<T>) {
+    return false;  // before anybody looks inside, where a class need not be an aggregate
   } else {
     constexpr Refusal kWhy = kRefusal<T>;
-    return std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T> &&
-           !std::is_polymorphic_v<T> && kWhy != Refusal::pointer && kWhy != Refusal::reference &&
-           kWhy != Refusal::view && kWhy != Refusal::function;
+    return kWhy != Refusal::pointer && kWhy != Refusal::reference && kWhy != Refusal::view &&
+           kWhy != Refusal::function;
   }
 }
 
