@@ -108,22 +108,25 @@ TEST(SemaphoreWaitKill, LosesNoOwnedPermitThatOthersWaitFor) {
   };
   // A permit is no more the waiter's than anybody's: who releases for the dead may release it too,
   // and then the waiter has none left to give back.
-  const auto pass = [&] {
-    two->acquire();
+  const auto release = [&] {
     try {
       two->release();
     } catch (const OverRelease&) {
     }
+  };
+  const auto pass = [&] {
+    two->acquire();
+    release();
   };
   operation.waiters = {pass, pass};
   operation.owed = [] { return false; };
   operation.verify = [&] {
     memory::bury_the_dead();
     while (two->get_value() < 2) {
-      two->release();
+      release();
     }
     check(two->acquire(1s), "the permit cannot be had");
-    two->release();
+    release();
   };
   expect_survival(operation);
 }
