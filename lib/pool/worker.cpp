@@ -142,6 +142,7 @@ class Worker {
     for (std::uint32_t i = 0; i < board_.worker_count(); ++i) {
       layout::WorkerEntry& other = board_.worker(i);
       std::uint32_t role = layout::worker_role(Role::standby, 0);
+      const memory::ArmedWake armed;
       if (other.role.load() == role && other.role.compare_exchange_strong(role, mine)) {
         memory::gate_wake(other.stop, memory::kAll);
         entry_.role.store(layout::worker_role(Role::none, 0));

@@ -3,6 +3,7 @@
 // outcome, none runs twice, nobody waits for the dead, and no block stays behind.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <gtest/gtest.h>
@@ -13,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include <sched.h>
+
 #include "mp/errors/error.hpp"
 #include "mp/pool.hpp"
 #include "mp/process/current.hpp"
@@ -20,6 +23,8 @@
 
 #include "harness/kill_harness.hpp"
 #include "memory/gate.hpp"
+#include "memory/home.hpp"
+#include "memory/message.hpp"
 #include "memory/processes.hpp"
 #include "memory/threads.hpp"
 #include "memory_checks.hpp"
@@ -36,8 +41,10 @@ using pool::Finished;
 using pool::TaskTable;
 
 constexpr int kTasks = 3;
-constexpr std::uint32_t kWorkers = 3;  // the victims are 0 and 1, who comes after them is 2
+constexpr std::uint32_t kWorkers = 4;  // the victims are 0 to 2, who comes after them is 3
+constexpr std::uint32_t kLast = 3;
 constexpr std::uint32_t kSlots = 4;
+constexpr auto kPatience = std::chrono::milliseconds{1500};  // less than the harness has
 
 enum class Kind : std::uint8_t { small, large, shared };
 
@@ -64,6 +71,14 @@ std::string large_task(int number, const std::string& text) {
 RawValue<int> shared_task(int number, RawValue<int> given) {
   counts()->begun[number].fetch_add(1);
   return RawValue<int>{*given + 1};
+}
+
+constexpr int kFarewell = 77;
+std::string last_words(Kind kind) {
+  return std::string(kind == Kind::small ? 10 : 2000, 'w');
+}
+RawValue<int> shared_words() {
+  return RawValue<int>{kFarewell};
 }
 
 RawTask make(int number, Kind kind) {
@@ -99,9 +114,87 @@ class Subject {
         table_->judge(dead, pool::Death{.pid = 1, .exitcode = -9}, finished);
       }
       board_.header().tasks_limit = 0;
-      pool::work_on_board(board_.id(), 2);
+      pool::work_on_board(board_.id(), kLast);
       table_->collect(finished);
       balance(finished);
+    };
+    return operation;
+  }
+
+  // A worker that has done its share lets a standby go on, which has waited for that.
+  Operation hand_over() {
+    Operation operation = base("Pool.hand_over");
+    closing_ = 0;
+    operation.setup = [this, setup = operation.setup] {
+      setup();
+      set_role(0, layout::Role::active);
+      set_role(1, layout::Role::standby);
+    };
+    operation.run = [this] { pool::work_on_board(board_.id(), 0); };
+    operation.second = [this] { pool::work_on_board(board_.id(), 2); };
+    operation.waiters = {[this] { pool::work_on_board(board_.id(), 1); }};
+    operation.owed = [this] { return role_of(1) == layout::Role::active; };
+    operation.verify = [this] {
+      memory::bury_the_dead();
+      if (role_of(1) == layout::Role::standby) {
+        set_role(1, layout::Role::active);  // as the parent does that misses an active one
+        memory::gate_wake(board_.worker(1).stop, memory::kAll);
+      }
+      finish_with_waiter();
+    };
+    return operation;
+  }
+
+  // A worker says its last words.
+  Operation say_farewell() {
+    Operation operation = base("Pool.farewell");
+    operation.setup = [this, setup = operation.setup] {
+      setup();
+      keep_last_call();
+    };
+    operation.run = [this] { pool::work_on_board(board_.id(), 0); };
+    operation.second = [this] { pool::work_on_board(board_.id(), 1); };
+    operation.verify = [this] {
+      memory::bury_the_dead();
+      Finished finished;
+      for (const std::uint32_t dead : {0u, 1u}) {
+        table_->judge(dead, pool::Death{.pid = 1, .exitcode = -9}, finished);
+        check_farewell(dead);
+      }
+      board_.header().tasks_limit = 0;
+      pool::work_on_board(board_.id(), kLast);
+      check_farewell(kLast);
+      table_->collect(finished);
+      balance(finished);
+    };
+    return operation;
+  }
+
+  // A worker finds nothing, and looks for something until it falls asleep, where another one sleeps
+  // already.
+  Operation look() {
+    Operation operation = base("Pool.look");
+    closing_ = 0;
+    posted_ = 0;
+    // The other party is asked to leave: it would wait for a task, and nobody might post one.
+    operation.setup = [this, setup = operation.setup] {
+      setup();
+      board_.worker(2).leave.store(static_cast<std::uint32_t>(layout::Leave::for_good));
+    };
+    operation.run = [this] { pool::work_on_board(board_.id(), 0); };
+    operation.second = [this] { pool::work_on_board(board_.id(), 2); };
+    operation.waiters = {[this] { pool::work_on_board(board_.id(), 1); }};
+    operation.owed = [] { return false; };
+    operation.when_asleep = [this] {
+      add(static_cast<int>(results_.size()));
+      memory::gate_wake(board_.header().work, memory::kAll);
+    };
+    operation.verify = [this] {
+      memory::bury_the_dead();
+      while (results_.size() < kTasks) {
+        add(static_cast<int>(results_.size()));
+      }
+      finish_with_waiter();
     };
     return operation;
   }
@@ -113,7 +206,7 @@ class Subject {
     operation.verify = [this] {
       memory::bury_the_dead();
       board_.header().tasks_limit = 0;
-      pool::work_on_board(board_.id(), 2);
+      pool::work_on_board(board_.id(), kLast);
       for (const auto& begun : counts()->begun) {
         check(begun <= 1, "a task ran twice");
       }
@@ -134,7 +227,7 @@ class Subject {
     operation.verify = [this] {
       memory::bury_the_dead();
       board_.header().tasks_limit = 0;
-      pool::work_on_board(board_.id(), 2);
+      pool::work_on_board(board_.id(), kLast);
       for (const auto& begun : counts()->begun) {
         check(begun <= 1, "a task ran twice");
       }
@@ -173,7 +266,7 @@ class Subject {
                   before_ = blocks_in_use();
                   board_ = Board::create(kWorkers, kSlots);
                   board_.header().tasks_limit = 1;
-                  board_.header().closing.store(1);
+                  board_.header().closing.store(closing_);
                   table_.emplace(board_);
                   for (int i = 0; i < posted_; ++i) {
                     add(i);
@@ -190,6 +283,69 @@ class Subject {
             .warm = [] { static_cast<void>(memory::this_thread()); }};
   }
 
+  [[nodiscard]] layout::Role role_of(std::uint32_t worker) const {
+    return layout::role_of(board_.worker(worker).role.load());
+  }
+  void set_role(std::uint32_t worker, layout::Role role) const {
+    board_.worker(worker).role.store(layout::worker_role(role, 0));
+  }
+
+  // Workers 0 and 2 are dead, if they ran at all; 1 is awake or has to be, unless it is dead, too.
+  void finish_with_waiter() {
+    Finished finished;
+    const pool::Death death{.pid = 1, .exitcode = -9};
+    for (const std::uint32_t dead : {0u, 2u}) {
+      table_->judge(dead, death, finished);
+    }
+    const Deadline patience{kPatience};
+    const auto retired = [this] {
+      return board_.worker(1).phase.load() ==
+             static_cast<std::uint32_t>(layout::WorkerPhase::retired);
+    };
+    const auto claimed_by_1 = [this] { return running_by(1) || ended_by(1) != 0; };
+    board_.header().tasks_limit = 0;
+    board_.header().closing.store(1);
+    memory::gate_wake(board_.header().work, memory::kAll);
+    pool::work_on_board(board_.id(), kLast);
+    while (claimed_by_1() && !retired() && !patience.passed()) {
+      ::sched_yield();
+    }
+    table_->judge(1, death, finished);
+    table_->collect(finished);
+    balance(finished);
+  }
+
+  void keep_last_call() const {
+    const RawTask task = detail::make_task([this](Carrier& carrier) {
+      return kind_ == Kind::shared ? make_call_with(&carrier, shared_words)
+                                   : make_call_with(&carrier, last_words, kind_);
+    });
+    const Bytes& call = task.call.bytes();
+    memory::Message message{call.size(), task.objects};
+    copy_bytes(message.payload().data(), call.data(), call.size());
+    layout::Word64& cell = board_.header().last_call;
+    memory::set_home(message.id(), layout::HomeKind::cell, &cell);
+    cell.store(message.release());
+  }
+
+  // What it said is whole, and is there if it ended in order.
+  void check_farewell(std::uint32_t worker) const {
+    layout::WorkerEntry& entry = board_.worker(worker);
+    const memory::BlockId block = entry.farewell.load();
+    if (block == 0 || !memory::take_block(block)) {
+      check(entry.phase.load() != static_cast<std::uint32_t>(layout::WorkerPhase::retired),
+            "a worker ended in order without its last words");
+      return;
+    }
+    const memory::Message words = memory::Message::adopt(block);
+    memory::MessageCarrier carrier{words.id()};
+    Reader in{words.payload(), &carrier};
+    check(kind_ == Kind::shared ? *read_outcome<RawValue<int>>(in) == kFarewell
+                                : read_outcome<std::string>(in) == last_words(kind_),
+          "last words are corrupt");
+    entry.farewell.store(0);
+  }
+
   // Two tasks are done, the third waits. Nobody needs the parent's answers after its death, but the
   // workers that still run must meet nothing that stops them, and what it held must be given back.
   Operation parental(const std::string& verb, std::function<void(Finished&)> act) {
@@ -203,11 +359,11 @@ class Subject {
       Finished finished;
       act(finished);
     };
-    operation.second = [this] { pool::work_on_board(board_.id(), 2); };
+    operation.second = [this] { pool::work_on_board(board_.id(), kLast); };
     operation.verify = [this] {
       memory::bury_the_dead();
       board_.header().tasks_limit = 0;
-      pool::work_on_board(board_.id(), 2);
+      pool::work_on_board(board_.id(), kLast);
       for (const auto& begun : counts()->begun) {
         check(begun <= 1, "a task ran twice");
       }
@@ -269,6 +425,7 @@ class Subject {
   std::string state_;
   Kind kind_;
   int posted_ = kTasks;
+  std::uint32_t closing_ = 1;
   Board board_;
   std::optional<TaskTable> table_;
   std::vector<std::shared_ptr<RawResult>> results_;
@@ -283,6 +440,21 @@ TEST(PoolKill, WorkOnALargeTask) {
 }
 TEST(PoolKill, WorkOnATaskThatReturnsASharedObject) {
   expect_survival(Subject{"shared", Kind::shared}.work());
+}
+TEST(PoolKill, HandOverToAStandby) {
+  expect_survival(Subject{"standby asleep", Kind::small}.hand_over());
+}
+TEST(PoolKill, FarewellOfAFewWords) {
+  expect_survival(Subject{"small", Kind::small}.say_farewell());
+}
+TEST(PoolKill, FarewellOfManyWords) {
+  expect_survival(Subject{"large", Kind::large}.say_farewell());
+}
+TEST(PoolKill, FarewellWithASharedObject) {
+  expect_survival(Subject{"shared", Kind::shared}.say_farewell());
+}
+TEST(PoolKill, LookAtAnEmptyBoard) {
+  expect_survival(Subject{"empty", Kind::small}.look());
 }
 TEST(PoolKill, PostOfASmallTask) {
   expect_survival(Subject{"small", Kind::small}.post());

@@ -151,8 +151,7 @@ TEST_P(PoolControlTest, MakesCallersWaitWhileTooManyTasksAreActive) {
   over.set();
   caller.join();
   EXPECT_EQ(made, 100);
-  EXPECT_EQ(pool.map(square, std::vector{1, 2, 3, 4, 5, 6}, 1),
-            (std::vector{1, 4, 9, 16, 25, 36}));
+  EXPECT_EQ(pool.map(square, std::vector{1, 2, 3, 4, 5, 6}, 1), (std::vector{1, 4, 9, 16, 25, 36}));
 }
 
 TEST_P(PoolControlTest, LetsCallbacksMakeCallsHoweverManyAreActive) {

@@ -4,9 +4,12 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <map>
 #include <numeric>
+#include <ranges>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -20,6 +23,7 @@
 #include "mp/process/current.hpp"
 #include "mp/process/fn.hpp"
 #include "mp/process/partial.hpp"
+#include "mp/shared.hpp"
 
 #include "memory/allocator.hpp"
 #include "pool/pool_test_base.hpp"
@@ -240,6 +244,63 @@ TEST_P(PoolTest, CarriesLargeArgumentsAndResults) {
   EXPECT_LE(memory::heap_use().blocks, blocks + 1);
 }
 
+Buffer make_image(std::size_t size, int seed) {
+  Buffer image{size};
+  for (std::size_t i = 0; i < size; i += 4096) {
+    image.bytes()[i] = static_cast<std::byte>(seed);
+  }
+  return image;
+}
+void paint(Buffer image, int colour) {
+  image.bytes()[0] = static_cast<std::byte>(colour);
+}
+Array<double> grow(Array<double> given) {
+  Array<double> result(given.size());
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    result[i] = 2 * given[i];
+  }
+  given[0] = -1;
+  return result;
+}
+
+TEST_P(PoolTest, ReturnsBuffersThatNobodyCopies) {
+  constexpr std::size_t kSize = std::size_t{8} << 20;
+  Pool pool{options(2)};
+  pool.apply(make_image, std::size_t{1}, 1);
+  const std::uint64_t blocks = memory::heap_use().blocks;
+  {
+    const Buffer image = pool.apply(make_image, kSize, 7);
+    EXPECT_EQ(image.size(), kSize);
+    EXPECT_EQ(image.bytes()[kSize - 4096], std::byte{7});
+    pool.apply(paint, image, 9);
+    EXPECT_EQ(image.bytes()[0], std::byte{9}) << "it is the very memory";
+    const std::vector<Buffer> images =
+        pool.map(partial(make_image, std::size_t{1} << 20), std::vector{1, 2, 3, 4}, 1);
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      EXPECT_EQ(images[i].bytes()[4096], static_cast<std::byte>(i + 1));
+    }
+    int next = 1;
+    for (const Buffer& one : pool.imap(partial(make_image, kSize), std::vector{1, 2, 3})) {
+      EXPECT_EQ(one.bytes()[0], static_cast<std::byte>(next++));
+    }
+  }
+  EXPECT_EVENTUALLY(memory::heap_use().blocks <= blocks);
+}
+
+TEST_P(PoolTest, ReturnsArraysThatOutliveTheirMaker) {
+  const Array<double> given(1000);
+  given[999] = 21;
+  const Array<double> doubled = [&] {
+    Pool pool{options(1)};
+    const Array<double> result = pool.apply(grow, given);
+    EXPECT_THROW(pool.apply([] { std::raise(SIGKILL); }), WorkerDied);
+    return result;
+  }();
+  EXPECT_EQ(doubled.size(), 1000u);
+  EXPECT_EQ(doubled[999], 42);
+  EXPECT_EQ(given[0], -1) << "what is given is not copied either";
+}
+
 TEST_P(PoolTest, TakesMoreTasksThanTheBoardHasSlots) {
   Pool pool{options(2)};
   std::vector<AsyncResult<int>> results;
@@ -341,6 +402,32 @@ TEST_P(PoolTest, ReadsARangeOnlyAWindowAhead) {
   auto results = pool.imap(square, endless);
   EXPECT_EQ(*results.next(), 0);
   EXPECT_LE(read, 100);
+}
+
+long resident_kib() {
+  std::ifstream statm{"/proc/self/statm"};
+  long total = 0;
+  long resident = 0;
+  statm >> total >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE) / 1024;
+}
+
+TEST_P(PoolTest, IteratesOverAnyNumberOfItemsInConstantMemory) {
+  Pool pool{options(2)};
+  const auto run = [&](int count) {
+    int last = -1;
+    for (const int y : pool.imap([](int x) { return x; }, std::views::iota(0, count))) {
+      last = y;
+    }
+    EXPECT_EQ(last, count - 1);
+  };
+  run(5'000);
+  const long before = resident_kib();
+  const std::uint64_t blocks = memory::heap_use().blocks;
+  run(50'000);
+  // Results of 50 000 tasks, were they kept, would be ten megabytes.
+  EXPECT_LT(resident_kib(), before + 2048);
+  EXPECT_LE(memory::heap_use().blocks, blocks);
 }
 
 TEST(Pool, RefusesBadOptions) {

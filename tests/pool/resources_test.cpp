@@ -100,7 +100,8 @@ TEST_P(PoolResourcesTest, ShrinkAndFinishWhatTheyRun) {
   }
   // Only the last one goes on once the others have left.
   EXPECT_EVENTUALLY(([&] {
-    const auto pids = pool.map([](int) { return current_process().pid(); }, std::vector<int>(40), 1);
+    const auto pids =
+        pool.map([](int) { return current_process().pid(); }, std::vector<int>(40), 1);
     return std::set<int>(pids.begin(), pids.end()).size() == 1;
   }()));
 }
