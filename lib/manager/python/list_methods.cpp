@@ -265,7 +265,7 @@ void add(Invocation& call) {
 }
 
 Items multiplied(const Items& items, std::int64_t times) {
-  constexpr std::int64_t kMost = 1 << 24;
+  constexpr std::int64_t kMost = 1 << 20;
   Items all;
   if (times > 0 && static_cast<std::int64_t>(items.size()) > kMost / times) {
     raise("MemoryError", {});
