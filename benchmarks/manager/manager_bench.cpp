@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a call of a manager's server costs, beside a ping-pong of equal bytes over a raw socket pair
-// between two processes, and beside CPython against CPython (../baseline/cpython/manager.py).
+// between two processes, and beside CPython against CPython (cpython_manager.py).
 #include <array>
 #include <benchmark/benchmark.h>
 #include <cstdint>

@@ -153,6 +153,7 @@ void EventLoop::Parts::accept_ready() {
         context, std::move(socket),
         HandshakeLink{Handshake{Handshake::Role::server, options.authkey, options.allow_md5}},
         options.max_frame);
+    client->connected = true;
     client->process = process;
     clients.insert(client);
     ++unproved;
@@ -433,6 +434,9 @@ Address EventLoop::address_of(const Peer& peer, const Address& own) const {
 }
 
 void EventLoop::touch(Peer& peer) {
+  if (!peer.connected) {
+    return;
+  }
   auto& client = static_cast<Client&>(peer);
   if (!client.touched && !client.gone) {
     client.touched = true;

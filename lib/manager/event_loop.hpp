@@ -54,6 +54,8 @@ class Peer {
   // What it speaks: mp's own wire, or CPython's. Neither until its first request.
   std::shared_ptr<Session> session;
   std::shared_ptr<python::Conversation> python;
+  // Whether there is a socket to send to.
+  bool connected = false;
   // The process, on this machine; 0 where it cannot be known.
   int process = 0;
 

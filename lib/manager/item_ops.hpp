@@ -16,5 +16,7 @@ void expect_number(std::uint64_t tag);
 [[nodiscard]] const mp::detail::ItemOps& expect_order(std::uint64_t tag);
 // item += amount; both are of the item's type.
 void add_to(Item& item, const Item& amount);
+// Applies the function that the argument of `call` at `index` names, to the arguments behind it.
+void modify(Item& item, Call& call, std::size_t index);
 
 }  // namespace mp::manager

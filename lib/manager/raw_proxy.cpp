@@ -8,6 +8,7 @@
 #include "mp/base/contract.hpp"
 #include "mp/codec/exception.hpp"
 #include "mp/errors/error.hpp"
+#include "mp/manager/modifier.hpp"
 #include "mp/memory/object_ref.hpp"
 #include "mp/process/current.hpp"
 
@@ -43,6 +44,7 @@ namespace detail {
 namespace {
 
 constinit std::atomic<ItemOps*> all_ops{nullptr};
+constinit std::atomic<const Modifier*> all_modifiers{nullptr};
 
 }  // namespace
 
@@ -63,6 +65,20 @@ ItemOps::ItemOps(std::uint64_t the_tag, Sorted the_sorted, Add the_add, ToPython
       next{all_ops.load()} {
   while (!all_ops.compare_exchange_weak(next, this)) {
   }
+}
+
+Modifier::Modifier(std::uint64_t the_name, std::uint64_t the_tag, Apply the_apply) noexcept
+    : name{the_name}, tag{the_tag}, apply{the_apply}, next{all_modifiers.load()} {
+  while (!all_modifiers.compare_exchange_weak(next, this)) {
+  }
+}
+
+const Modifier* find_modifier(std::uint64_t name, std::uint64_t tag) noexcept {
+  const Modifier* each = all_modifiers.load(std::memory_order_acquire);
+  while (each != nullptr && (each->name != name || each->tag != tag)) {
+    each = each->next;
+  }
+  return each;
 }
 
 const ItemOps* find_item_ops(std::uint64_t tag) noexcept {

@@ -42,6 +42,13 @@ const detail::ServedType* Registry::find(std::string_view name) const noexcept {
   return found == types_.end() ? nullptr : found->get();
 }
 
+const detail::ServedType* Registry::find_class(std::uint64_t class_id) const noexcept {
+  const auto found = std::find_if(types_.begin(), types_.end(), [class_id](const auto& type) {
+    return type->class_id == class_id && class_id != 0;
+  });
+  return found == types_.end() ? nullptr : found->get();
+}
+
 namespace {
 
 template <class Function>
@@ -67,6 +74,7 @@ void codec<Registry>::write(Writer& out, const Registry& registry) {
     mp::write(out, type->name);
     out.write_raw(static_cast<std::uint8_t>(type->kind));
     write_function(out, type->make);
+    out.write_raw(type->class_id);
     out.write_raw(static_cast<std::uint8_t>(type->thread_safe));
     out.write_count(type->methods.size());
     for (const detail::ServedMethod& method : type->methods) {
@@ -92,6 +100,7 @@ Registry codec<Registry>::read(Reader& in) {
     type.name = mp::read<std::string>(in);
     type.kind = static_cast<detail::ServedType::Kind>(in.read_choice(3));
     type.make = read_function<detail::MakeThunk>(in);
+    type.class_id = in.read_raw<std::uint64_t>();
     type.thread_safe = in.read_choice(2) != 0;
     for (std::size_t methods = in.read_count(1, 0); methods != 0; --methods) {
       detail::ServedMethod& method = type.methods.emplace_back();

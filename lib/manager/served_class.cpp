@@ -31,11 +31,17 @@ class Away final : public mp::detail::ServedCall {
     return result_;
   }
 
+  void put_object(std::uint64_t class_id, std::shared_ptr<void> object) override {
+    class_id_ = class_id;
+    object_ = std::move(object);
+  }
   void fail() noexcept { error_ = std::current_exception(); }
   // Back in the loop.
   void answer() {
     if (error_) {
       call_->fail(error_);
+    } else if (class_id_ != 0) {
+      answer_object();
     } else if (tag_ == 0) {
       call_->reply_nothing();
     } else {
@@ -54,6 +60,9 @@ class Away final : public mp::detail::ServedCall {
   [[nodiscard]] CallPtr take_call() noexcept { return std::move(call_); }
   [[nodiscard]] bool failed() const noexcept { return error_ != nullptr; }
 
+  // Of a method that returns an object: nothing, for a null one.
+  void answer_object();
+
  private:
   struct Notes final : mp::detail::ProxyCarrier {
     std::vector<std::uint64_t> objects;
@@ -63,6 +72,8 @@ class Away final : public mp::detail::ServedCall {
   Notes carrier_;
   Writer result_{&carrier_};
   std::uint64_t tag_ = 0;
+  std::uint64_t class_id_ = 0;
+  std::shared_ptr<void> object_;
   std::exception_ptr error_;
 };
 
@@ -72,9 +83,12 @@ class ServedObject final : public Served {
       : Served{server, type.name, {}},
         kind_{type},
         object_{std::move(object)},
-        strand_{type.thread_safe ? nullptr : std::make_shared<WorkerPool::Strand>()} {}
+        strand_{type.thread_safe ? nullptr : std::make_shared<WorkerPool::Strand>()} {
+    server.served_at(object_.get(), &kind_) = id();
+  }
   // A destructor of a user's may take its time, too.
   ~ServedObject() override {
+    server().not_served_at(object_.get(), &kind_);
     server().workers().submit(strand_, [object = std::move(object_)]() mutable { object.reset(); });
   }
 
@@ -110,6 +124,28 @@ class ServedObject final : public Served {
   std::shared_ptr<void> object_;
   std::shared_ptr<WorkerPool::Strand> strand_;
 };
+
+void Away::answer_object() {
+  try {
+    if (!object_) {
+      call_->reply_nothing();
+      return;
+    }
+    Server& server = call_->session().server();
+    const mp::detail::ServedType* type = server.registry().find_class(class_id_);
+    if (type == nullptr) {
+      throw UsageError{"the class of the object that was returned is not registered"};
+    }
+    ObjectPtr served = server.find_served(object_.get(), type);
+    if (!served) {
+      served = std::make_shared<ServedObject>(server, *type, std::move(object_));
+      server.enter(served);
+    }
+    call_->reply_object(served);
+  } catch (...) {
+    call_->fail(std::current_exception());
+  }
+}
 
 }  // namespace
 

@@ -41,6 +41,7 @@ class ServedDict final : public Served {
         {"items", &ServedDict::items},
         {"get_many", &ServedDict::get_many},
         {"increment", &ServedDict::increment},
+        {"modify", &ServedDict::modify},
         {"compare_exchange", &ServedDict::compare_exchange}};
     serve_by_name(*this, kMethods, call);
   }
@@ -205,6 +206,11 @@ class ServedDict final : public Served {
     add_to(found->value, amount);
     call->reply(found->value);
   }
+  void modify(CallPtr& call) {
+    Item& value = find_or_throw(*call, 0)->value;
+    manager::modify(value, *call, 1);
+    call->reply(value);
+  }
   void compare_exchange(CallPtr& call) {
     call->expect(3);
     const auto found = find(*call, 0);
@@ -239,7 +245,8 @@ class ServedList final : public Served {
         {"index", &ServedList::index},     {"count", &ServedList::count},
         {"reverse", &ServedList::reverse}, {"sort", &ServedList::sort},
         {"clear", &ServedList::clear},     {"copy", &ServedList::copy},
-        {"slice", &ServedList::slice},     {"increment", &ServedList::increment}};
+        {"slice", &ServedList::slice},     {"increment", &ServedList::increment},
+        {"modify", &ServedList::modify}};
     serve_by_name(*this, kMethods, call);
   }
 
@@ -376,6 +383,12 @@ class ServedList final : public Served {
     call->expect(2);
     Item& item = place(*call, 0);
     add_to(item, call->item(1, tag()));
+    call->reply(item);
+  }
+
+  void modify(CallPtr& call) {
+    Item& item = place(*call, 0);
+    manager::modify(item, *call, 1);
     call->reply(item);
   }
 

@@ -79,6 +79,7 @@ class ServedValue final : public Served {
         {"get", &ServedValue::get},
         {"set", &ServedValue::set},
         {"increment", &ServedValue::increment},
+        {"modify", &ServedValue::modify},
         {"compare_exchange", &ServedValue::compare_exchange}};
     serve_by_name(*this, kMethods, call);
   }
@@ -93,6 +94,10 @@ class ServedValue final : public Served {
   void increment(CallPtr& call) {
     call->expect(1);
     add_to(value_, call->item(0, tag()));
+    call->reply(value_);
+  }
+  void modify(CallPtr& call) {
+    manager::modify(value_, *call, 0);
     call->reply(value_);
   }
   void compare_exchange(CallPtr& call) {

@@ -10,9 +10,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "mp/codec/exception.hpp"
 #include "mp/connection/address.hpp"
@@ -47,6 +49,20 @@ class Server final : public LoopHandler {
     return shared_.contains(name) || registry_.find(name) != nullptr;
   }
   [[nodiscard]] const auto& objects() const noexcept { return objects_; }
+  [[nodiscard]] const Registry& registry() const noexcept { return registry_; }
+
+  // Which served object an object of a class of the user's is, by its address.
+  std::uint64_t& served_at(const void* object, const mp::detail::ServedType* type) {
+    return served_at_[{object, type}];
+  }
+  void not_served_at(const void* object, const mp::detail::ServedType* type) noexcept {
+    served_at_.erase({object, type});
+  }
+  [[nodiscard]] ObjectPtr find_served(const void* object,
+                                      const mp::detail::ServedType* type) const {
+    const auto known = served_at_.find({object, type});
+    return known == served_at_.end() ? nullptr : find(known->second);
+  }
 
   // The object with that id. Throws RemoteError when there is none.
   [[nodiscard]] ObjectPtr find(std::uint64_t id) const;
@@ -76,6 +92,7 @@ class Server final : public LoopHandler {
   bool standard_types_;
   ExceptionOrigin origin_;
   std::unordered_map<std::uint64_t, std::weak_ptr<Served>> objects_;
+  std::map<std::pair<const void*, const mp::detail::ServedType*>, std::uint64_t> served_at_;
   std::unordered_map<std::string, ObjectPtr> shared_;  // registered objects, as long as we serve
   std::uint64_t last_id_ = 0;
   std::uint32_t last_thread_ = 0;

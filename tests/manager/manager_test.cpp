@@ -2,7 +2,10 @@
 #include "mp/manager.hpp"
 
 #include <gtest/gtest.h>
+#include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -47,6 +50,36 @@ struct Point {
   int x = 0;
   int y = 0;
 };
+
+class Branch {
+ public:
+  explicit Branch(std::string town) : town_{std::move(town)} {}
+  [[nodiscard]] std::string town() const { return town_; }
+  std::shared_ptr<Account> account(const std::string& name) {
+    auto& account = accounts_[name];
+    if (!account) {
+      account = std::make_shared<Account>(0);
+    }
+    return account;
+  }
+  std::shared_ptr<Account> nobodys() { return nullptr; }
+  std::shared_ptr<std::mutex> unregistered() { return std::make_shared<std::mutex>(); }
+
+ private:
+  std::string town_;
+  std::map<std::string, std::shared_ptr<Account>> accounts_;
+};
+
+void move_by(Point& point, int dx, int dy) {
+  if (dx < 0) {
+    throw std::domain_error("no way back");
+  }
+  point.x += dx;
+  point.y += dy;
+}
+int doubled(int number) {
+  return 2 * number;
+}
 
 struct Bank : BaseManager {
   explicit Bank(ManagerOptions options = {}) : BaseManager{std::move(options)} {
@@ -119,6 +152,56 @@ TEST_P(ManagerTest, ProxiesTravelToChildren) {
   ASSERT_EQ(child.exitcode(), 0);
   EXPECT_EQ(nested[0].get().at("child"), 7);
   EXPECT_EQ(nested[0].get(), dict);
+}
+
+TEST_P(ManagerTest, MethodsReturnObjects) {
+  BaseManager manager{{.start = GetParam()}};
+  manager.register_type<Branch, std::string>("Branch")
+      .method("town", &Branch::town)
+      .method("account", &Branch::account)
+      .method("nobodys", &Branch::nobodys)
+      .method("unregistered", &Branch::unregistered);
+  manager.register_class<Account>("Account")
+      .method("deposit", &Account::deposit)
+      .method("balance", &Account::balance);
+  manager.start();
+  EXPECT_THROW((void)manager.create("Account", 1), UsageError);
+  std::optional<Proxy> branch = manager.create("Branch", std::string{"Ulm"});
+  const auto account = branch->call<Proxy>("account", std::string{"ada"});
+  EXPECT_EQ(account.call<int>("deposit", 50), 50);
+  // The same object is one, and lives on without its maker.
+  EXPECT_EQ(branch->call<Proxy>("account", std::string{"ada"}), account);
+  EXPECT_NE(branch->call<Proxy>("account", std::string{"ben"}), account);
+  EXPECT_FALSE(branch->call<std::optional<Proxy>>("nobodys"));
+  EXPECT_THROW((void)branch->call<Proxy>("unregistered"), UsageError);
+  branch.reset();
+  EXPECT_EQ(account.call<int>("balance"), 50);
+  EXPECT_EQ(manager.number_of_objects(), 1U);
+}
+
+TEST_P(ManagerTest, FunctionsModifyValuesInTheServer) {
+  SyncManager manager{{.start = GetParam()}};
+  manager.start();
+  const auto points = manager.dict<std::string, Point>();
+  points.set("p", {1, 2});
+  EXPECT_EQ(points.modify<move_by>("p", 10, 20).y, 22);
+  EXPECT_THROW((void)points.modify<move_by>("p", -1, 1), std::domain_error);
+  EXPECT_EQ(points.at("p").x, 11);
+  EXPECT_THROW((void)points.modify<move_by>("q", 1, 1), std::out_of_range);
+  const auto numbers = manager.list<int>({1, 2, 3});
+  EXPECT_EQ(numbers.modify<doubled>(-1), 6);
+  const auto value = manager.Value<int>(4);
+  EXPECT_EQ(value.modify<doubled>(), 8);
+  EXPECT_THROW((void)value.raw().call<int>("modify", std::uint64_t{1}), UsageError);
+  const auto work = [](ValueProxy<int> v) {
+    for (int i = 0; i != 3; ++i) {
+      v.modify<doubled>();
+    }
+  };
+  Process child{{.start = GetParam()}, work, value};
+  child.start();
+  child.join();
+  EXPECT_EQ(value.get(), 64);
 }
 
 TEST_P(ManagerTest, ChildrenInheritAKeyThatIsNotTheTrees) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "mp/manager/element.hpp"
+#include "mp/manager/modifier.hpp"
 #include "mp/manager/raw_proxy.hpp"
 
 namespace mp {
@@ -105,6 +106,11 @@ class DictProxy {
   // Adds to the value, or sets it where there is none, and returns what it is then. V: a number.
   V increment(const K& key, const V& amount = V{1}) const {
     return raw_.call<V>("increment", key, amount);
+  }
+  // Has the server change the value that is there by F (modifier.hpp), and returns what it is then.
+  template <auto F, class... A>
+  V modify(const K& key, const A&... args) const {
+    return raw_.call<V>("modify", key, detail::modifier_of<F, V>(), args...);
   }
   // Sets the value if it is `expected`; returns whether it was.
   bool compare_exchange(const K& key, const V& expected, const V& desired) const {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "mp/manager/element.hpp"
+#include "mp/manager/modifier.hpp"
 #include "mp/manager/raw_proxy.hpp"
 
 namespace mp {
@@ -79,6 +80,11 @@ class ListProxy {
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
   T increment(std::int64_t index, const T& amount = T{1}) const {
     return raw_.call<T>("increment", index, amount);
+  }
+  // Has the server change the value that is there by F (modifier.hpp), and returns what it is then.
+  template <auto F, class... A>
+  T modify(std::int64_t index, const A&... args) const {
+    return raw_.call<T>("modify", index, detail::modifier_of<F, T>(), args...);
   }
 
   [[nodiscard]] const RawProxy& raw() const noexcept { return raw_; }

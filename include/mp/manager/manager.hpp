@@ -104,6 +104,15 @@ class MP_API BaseManager {
     detail::ServedType type;
     type.name = std::move(name);
     type.make = &detail::MakeByConstructor<T, Args...>::run;
+    type.class_id = detail::class_id<T>();
+    return TypeRegistration<T>{registry().add(std::move(type))};
+  }
+  // Registers a class whose objects only methods of others return.
+  template <class T>
+  TypeRegistration<T> register_class(std::string name) {
+    detail::ServedType type;
+    type.name = std::move(name);
+    type.class_id = detail::class_id<T>();
     return TypeRegistration<T>{registry().add(std::move(type))};
   }
   // Registers a function without captures that makes the objects: it returns a T.

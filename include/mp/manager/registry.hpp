@@ -9,6 +9,10 @@
 // run on a few threads of the server: those of one object one after the other, unless the type says
 // thread_safe().
 //
+// A method that returns a std::shared_ptr to an object of a registered class, which is not a value
+// that could be sent, returns a proxy: `account.call<mp::Proxy>("owner")`. The same object is
+// served once, however often it is returned.
+//
 // Threads:   to be filled by one thread, before the server starts.
 // Processes: travels to the server's process; so a method is a pointer to member, or a function or
 //            lambda without captures that takes the object first.
@@ -39,6 +43,19 @@ namespace mp {
 
 namespace detail {
 
+// Which class it is, by the name that the compiler gives it.
+template <class T>
+constexpr std::uint64_t class_id() {
+  return hash_text(spelled_name<std::remove_const_t<T>>());
+}
+
+// A result that is not sent, but stays in the server and is served: a shared_ptr to what cannot be
+// sent.
+template <class T>
+inline constexpr bool kIsServedObject = false;
+template <class T>
+inline constexpr bool kIsServedObject<std::shared_ptr<T>> = !Codable<T>;
+
 // The arguments of a call in the server, and where its result goes.
 class MP_API ServedCall {
  public:
@@ -48,6 +65,8 @@ class MP_API ServedCall {
   [[nodiscard]] virtual Carrier* carrier() = 0;
   // Where to write the result of `size` bytes.
   [[nodiscard]] virtual Writer& begin_result(std::uint64_t tag, std::size_t size) = 0;
+  // The result is an object of a class that is registered.
+  virtual void put_object(std::uint64_t class_id, std::shared_ptr<void> object) = 0;
 
   template <class T>
   T take(std::size_t index) {
@@ -55,7 +74,12 @@ class MP_API ServedCall {
   }
   template <class T>
   void put(const T& value) {
-    mp::write(begin_result(item_tag<T>(), encoded_size(value)), value);
+    if constexpr (kIsServedObject<T>) {
+      put_object(class_id<typename T::element_type>(),
+                 std::const_pointer_cast<void>(std::shared_ptr<const void>{value}));
+    } else {
+      mp::write(begin_result(item_tag<T>(), encoded_size(value)), value);
+    }
   }
 };
 
@@ -84,6 +108,7 @@ struct ServedType {
   Kind kind = Kind::made;
   std::string standard = {};  // of the last kind: what it is
   MakeThunk make = nullptr;
+  std::uint64_t class_id = 0;  // of its objects
   bool thread_safe = false;
   std::vector<ServedMethod> methods = {};
   std::vector<RawQueue> queue = {};  // of a queue: the one
@@ -202,6 +227,7 @@ class MP_API Registry {
   // Adds a type. Throws UsageError when the name is taken.
   detail::ServedType& add(detail::ServedType type);
   [[nodiscard]] const detail::ServedType* find(std::string_view name) const noexcept;
+  [[nodiscard]] const detail::ServedType* find_class(std::uint64_t class_id) const noexcept;
   [[nodiscard]] const std::vector<std::unique_ptr<detail::ServedType>>& types() const noexcept {
     return types_;
   }

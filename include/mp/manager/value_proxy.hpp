@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mp/manager/element.hpp"
+#include "mp/manager/modifier.hpp"
 #include "mp/manager/raw_proxy.hpp"
 
 namespace mp {
@@ -28,6 +29,11 @@ class ValueProxy {
   void set(const T& value) const { raw_.call("set", value); }
   // Adds, and returns what it is then. T: a number.
   T increment(const T& amount = T{1}) const { return raw_.call<T>("increment", amount); }
+  // Has the server change the value by F (modifier.hpp), and returns what it is then.
+  template <auto F, class... A>
+  T modify(const A&... args) const {
+    return raw_.call<T>("modify", detail::modifier_of<F, T>(), args...);
+  }
   bool compare_exchange(const T& expected, const T& desired) const {
     return raw_.call<bool>("compare_exchange", expected, desired);
   }

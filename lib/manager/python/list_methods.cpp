@@ -265,9 +265,12 @@ void add(Invocation& call) {
 }
 
 Items multiplied(const Items& items, std::int64_t times) {
-  constexpr std::int64_t kMost = 1 << 24;
+  constexpr std::int64_t kMost = 1 << 20;
   Items all;
-  if (times > 0 && static_cast<std::int64_t>(items.size()) > kMost / times) {
+  if (items.empty() || times <= 0) {
+    return all;
+  }
+  if (static_cast<std::int64_t>(items.size()) > kMost / times) {
     raise("MemoryError", {});
   }
   for (; times > 0; --times) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <utility>
 
 #include "manager/python/conversation.hpp"
@@ -186,12 +187,14 @@ Items Invocation::elements(const Value& iterable) const {
   }
   // range(): as good as a list of numbers, if it is not too long a one.
   if (iterable.kind() == Kind::object && iterable.as_object().is("builtins", "range")) {
-    constexpr std::int64_t kMost = 1 << 24;
+    constexpr std::int64_t kMost = 1 << 20;
+    constexpr std::int64_t kFar = std::int64_t{1} << 53;
     const Items& args = iterable.as_object().args.items();
     const std::int64_t start = args.at(0).as_int();
     const std::int64_t stop = args.at(1).as_int();
     const std::int64_t step = args.at(2).as_int();
-    if (step == 0 || (stop - start) / step > kMost) {
+    const bool is_far = std::max({std::abs(start), std::abs(stop), std::abs(step)}) > kFar;
+    if (step == 0 || is_far || (stop - start) / step > kMost) {
       raise_value_error("the range is too long");
     }
     Items numbers;

@@ -141,6 +141,8 @@ def test_list(m):
     assert x + [1] == x[:] + [1] and x * 2 == x[:] * 2
     assert str(m.list([1, "a"])) == "[1, 'a']"
     raises(IndexError, m.list().pop)
+    assert m.list() * 2**62 == [] and m.list([1]) * -1 == []
+    raises(MemoryError, m.list([1]).__mul__, 2**62)
     assert m.list(range(5))[:] == [0, 1, 2, 3, 4]
     assert m.list("ab")[:] == ["a", "b"]
     raises(TypeError, m.list, 5)
