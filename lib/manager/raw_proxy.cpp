@@ -21,7 +21,8 @@ namespace mp {
 
 namespace {
 
-memory::ForkMutex mutex{11};  // guards the keys, and the links of proxies after a fork
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{
+    11};  // guards the keys, and the links of proxies after a fork
 
 std::map<std::string, std::string, std::less<>>& keys() {
   static auto* const known = new std::map<std::string, std::string, std::less<>>;

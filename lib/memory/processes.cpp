@@ -25,7 +25,7 @@
 
 namespace mp::detail {
 
-std::uint32_t fork_generation = 1;
+[[gnu::section("mp_at_fork")]] std::uint32_t fork_generation = 1;
 
 }  // namespace mp::detail
 
@@ -62,8 +62,9 @@ constexpr std::uint64_t with_state(std::uint64_t word, ProcessState state) {
                                                    << 60;
 }
 
-std::atomic<ProcessId> self{0};  // 0: not entered yet, or inherited by fork
-ForkMutex entering{40};
+// 0: not entered yet, or inherited by fork.
+[[gnu::section("mp_at_fork")]] std::atomic<ProcessId> self{0};
+[[gnu::section("mp_at_fork")]] ForkMutex entering{40};
 
 ProcessEntry& entry_of(ProcessId id) noexcept {
   return Arena::get().at<ProcessEntry>(layout::kProcessTableOffset)[process_index(id)];
