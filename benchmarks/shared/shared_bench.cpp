@@ -15,6 +15,7 @@
 
 #include "mp/process.hpp"
 #include "mp/shared.hpp"
+#include "mp/shared/segment_queue.hpp"
 
 namespace mp::bench {
 namespace {
@@ -112,6 +113,16 @@ BENCHMARK(BM_Raw_Block);
 BENCHMARK(BM_SharedMemory_Block);
 BENCHMARK(BM_Raw_BlockTouched);
 BENCHMARK(BM_SharedMemory_BlockTouched);
+
+// One process that puts and gets: two robust locks of the C library are most of it.
+void BM_SegmentQueue_PutGet(benchmark::State& state) {
+  const RawValue<SegmentQueue<long, 64>> queue;
+  for (auto _ : state) {
+    queue->put(1);
+    benchmark::DoNotOptimize(queue->get());
+  }
+}
+BENCHMARK(BM_SegmentQueue_PutGet);
 
 void BM_ShareableList_Get(benchmark::State& state) {
   const ShareableList list{1, 2.5, "text"};

@@ -12,7 +12,7 @@ namespace mp::detail {
 
 namespace {
 
-memory::ForkMutex mutex{27};  // guards feeds_ of every channel
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{27};  // guards feeds_ of every channel
 
 }  // namespace
 

@@ -41,7 +41,7 @@ constexpr std::size_t kMostPending = 256;
 constexpr std::chrono::milliseconds kGrace{20};
 
 // Taken to repair what a fork copied.
-memory::ForkMutex adoption{24};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex adoption{24};
 
 // A peer that has connected and not proved the key yet.
 struct Pending {

@@ -19,7 +19,7 @@ using mp::detail::fork_generation;
 using mp::detail::ObjectRef;
 
 // Guards the table of channels, and end_ of each of them. Taken before the lock of the references.
-memory::ForkMutex mutex{25};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{25};
 
 // Never destroyed: static objects of users may be Connections.
 std::unordered_map<std::uint64_t, std::weak_ptr<RingChannel>>& channels() {

@@ -21,7 +21,7 @@ namespace {
 using mp::detail::fork_generation;
 
 // Taken to repair what a fork copied.
-memory::ForkMutex mutex{26};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{26};
 
 [[noreturn]] void throw_closed() {
   throw ClosedError{"this connection is closed"};

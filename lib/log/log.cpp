@@ -6,8 +6,8 @@
 // write(2), past stdio. spdlog's logger has no lock of its own as long as it has no backtrace and
 // has an error handler; its sinks have, and so the sink is ours.
 //
-// The process's name belongs to whoever sets it, and is never freed: a reader may still hold the old
-// one while another is set.
+// The process's name belongs to whoever sets it, and is never freed: a reader may still hold the
+// old one while another is set.
 #include "log/log.hpp"
 
 #include <algorithm>
@@ -27,7 +27,7 @@ namespace log {
 
 namespace {
 
-constinit std::atomic<const std::string*> current_name{nullptr};
+[[gnu::section("mp_at_fork")]] constinit std::atomic<const std::string*> current_name{nullptr};
 constinit std::atomic<LogLevel> current_level{LogLevel::notset};
 constinit std::atomic<bool> stderr_wanted{false};
 

@@ -29,7 +29,7 @@ namespace {
 constexpr std::size_t kMuch = std::size_t{32} << 10;
 constexpr std::chrono::seconds kLease{10};
 
-memory::ForkMutex table_mutex{12};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex table_mutex{12};
 
 // Which thread asks: an RLock of the server belongs to one.
 std::uint32_t thread_number() noexcept {

@@ -22,7 +22,8 @@ namespace mp {
 
 namespace {
 
-memory::ForkMutex mutex{11};  // guards the links of proxies after a fork
+// Guards the links of proxies after a fork.
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{11};
 
 }  // namespace
 

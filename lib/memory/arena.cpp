@@ -40,7 +40,7 @@ constexpr std::uint64_t kDefaultCapacity = std::uint64_t{1} << 40;
 
 std::atomic<Arena*> the_arena{nullptr};
 bool has_left = false;  // set in a process of one thread
-ForkMutex creation{60};
+[[gnu::section("mp_at_fork")]] ForkMutex creation{60};
 
 std::uint64_t round_up(std::uint64_t n, std::uint64_t step) {
   return (n + step - 1) / step * step;

@@ -96,7 +96,7 @@ struct Cache {
   std::atomic<std::uint32_t> count{0};
 };
 Cache cache;
-ForkMutex cache_mutex{50};
+[[gnu::section("mp_at_fork")]] ForkMutex cache_mutex{50};
 
 // The word of a peer may be anything; a word that does not continue the row is not believed.
 bool sane(std::uint64_t word, std::uint64_t expected_offset) {

@@ -45,7 +45,7 @@ struct Bridge {
   std::uint32_t generation = fork_generation;
 };
 
-ForkMutex mutex{55};
+[[gnu::section("mp_at_fork")]] ForkMutex mutex{55};
 
 // Guarded by the mutex; never destroyed, for the threads may outlast main.
 std::vector<std::shared_ptr<Bridge>>& bridges() {

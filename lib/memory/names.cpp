@@ -42,7 +42,7 @@ constexpr const char* kPrefix = "mp-names-";
 constexpr std::uint32_t kEntriesAtOnce = 64;   // whose pages are made together
 constexpr std::uint32_t kLookForTracker = 16;  // names between two looks whether it still lives
 
-ForkMutex joining{65};
+[[gnu::section("mp_at_fork")]] ForkMutex joining{65};
 
 constexpr std::uint64_t make_word(NameState state, ProcessId owner) {
   return (static_cast<std::uint64_t>(state) << 32) | owner;

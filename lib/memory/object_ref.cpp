@@ -27,7 +27,7 @@ Record& record(LocalObject* local) {
   return *static_cast<Record*>(local);
 }
 
-memory::ForkMutex mutex{30};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{30};
 
 // Never destroyed: static objects of users may hold references until the very end.
 std::unordered_map<memory::BlockId, std::unique_ptr<Record>>& records() {

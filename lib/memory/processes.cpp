@@ -25,7 +25,7 @@
 
 namespace mp::detail {
 
-std::uint32_t fork_generation = 1;
+[[gnu::section("mp_at_fork")]] std::uint32_t fork_generation = 1;
 
 }  // namespace mp::detail
 
@@ -62,8 +62,9 @@ constexpr std::uint64_t with_state(std::uint64_t word, ProcessState state) {
                                                    << 60;
 }
 
-std::atomic<ProcessId> self{0};  // 0: not entered yet, or inherited by fork
-ForkMutex entering{40};
+// 0: not entered yet, or inherited by fork.
+[[gnu::section("mp_at_fork")]] std::atomic<ProcessId> self{0};
+[[gnu::section("mp_at_fork")]] ForkMutex entering{40};
 
 ProcessEntry& entry_of(ProcessId id) noexcept {
   return Arena::get().at<ProcessEntry>(layout::kProcessTableOffset)[process_index(id)];
@@ -150,6 +151,28 @@ void forget_self() {
   return true;
 }();
 
+// A pid is one process's at a time. So whoever stands in the table with this one's pid and start
+// time and is not this one died, and the pid came back, within one tick of the clock by which start
+// times are told. Entries are given out in turn, so such a one stands shortly before.
+void end_namesakes(ProcessId me) noexcept {
+  constexpr std::uint32_t kInOneTick = 64;
+  Arena& arena = Arena::get();
+  const std::uint64_t mine = entry_of(me).word.load(std::memory_order_acquire);
+  const std::uint32_t limit = arena.header().process_limit.load(std::memory_order_relaxed);
+  for (std::uint32_t back = 1; back <= kInOneTick && start_in(mine) != 0; ++back) {
+    const std::uint32_t index = (process_index(me) + kMaxProcesses - back) % kMaxProcesses;
+    if (index >= limit) {
+      continue;
+    }
+    ProcessEntry& entry = arena.at<ProcessEntry>(layout::kProcessTableOffset)[index];
+    std::uint64_t word = entry.word.load(std::memory_order_acquire);
+    if (state_of(word) == ProcessState::alive && pid_in(word) == pid_in(mine) &&
+        start_in(word) == start_in(mine)) {
+      (void)entry.word.compare_exchange_strong(word, with_state(word, ProcessState::dead));
+    }
+  }
+}
+
 ProcessId enter() {
   const std::lock_guard hold{entering};
   ProcessId me = self.load(std::memory_order_relaxed);
@@ -160,6 +183,7 @@ ProcessId enter() {
     if (stat) {
       note_image(me, *stat);
     }
+    end_namesakes(me);
     self.store(me, std::memory_order_release);
   }
   return me;
@@ -210,6 +234,7 @@ void note_start_time() noexcept {
   while (generation_of(word) == process_generation(me) && start_in(word) == 0) {
     if (entry.word.compare_exchange_weak(
             word, make_word(state_of(word), generation_of(word), pid_in(word), start_time))) {
+      end_namesakes(me);
       return;
     }
   }

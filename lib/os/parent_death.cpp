@@ -15,7 +15,7 @@ namespace mp::os {
 namespace {
 
 // Read by the handler; written once before it is installed.
-volatile int expected_parent = 0;
+[[gnu::section("mp_at_fork")]] volatile int expected_parent = 0;
 constexpr int kOrphanStatus = 1;
 
 void on_parent_thread_end(int) {

@@ -160,7 +160,7 @@ struct Shown {
   std::uint64_t next_log = 0;  // the next line of a log is due when so many are done
 };
 
-memory::ForkMutex mutex{15};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{15};
 std::atomic<std::size_t> shown_count{0};
 std::atomic<std::int64_t> last_drawn{0};
 std::uint32_t generation = 0;  // guarded by mutex, as is what follows

@@ -16,7 +16,7 @@ namespace mp {
 
 namespace {
 
-memory::ForkMutex mutex{7};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{7};
 
 }  // namespace
 

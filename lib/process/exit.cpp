@@ -29,7 +29,7 @@ struct Finalize::Entry {
 
 namespace {
 
-memory::ForkMutex mutex{10};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{10};
 
 struct Registry {
   std::vector<std::shared_ptr<Finalize::Entry>> finalizers;  // in the order of their making

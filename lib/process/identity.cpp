@@ -21,8 +21,8 @@ namespace {
 
 constexpr std::size_t kKeySize = 32;
 
-memory::ForkMutex mutex{20};  // of those who write
-int children = 0;             // numbered so far; guarded by mutex
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{20};  // of those who write
+int children = 0;                                            // numbered so far; guarded by mutex
 
 std::atomic<const KeptIdentity*>& current() noexcept {
   // Never destroyed: whoever ends last, a finalizer or a thread, may still ask.

@@ -12,7 +12,7 @@ namespace mp::process {
 
 namespace {
 
-memory::ForkMutex mutex{21};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{21};
 
 // Never destroyed: a finalizer may still ask. Guarded by the mutex.
 Keyring& learned() {

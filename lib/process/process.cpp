@@ -25,7 +25,7 @@ Target::~Target() = default;
 
 namespace {
 
-memory::ForkMutex running_mutex{8};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex running_mutex{8};
 std::vector<std::weak_ptr<ProcessState>>& running() {  // guarded by running_mutex
   static auto* all = new std::vector<std::weak_ptr<ProcessState>>;
   return *all;

@@ -17,7 +17,7 @@ namespace {
 constexpr std::array kNames{std::string_view{"fork"}, std::string_view{"forkserver"},
                             std::string_view{"spawn"}};
 
-memory::ForkMutex mutex{25};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{25};
 std::optional<StartMethod> fixed;  // guarded by mutex
 
 StartMethod initial_method() {

@@ -75,7 +75,7 @@ ChildSpec zygote_spec(const std::string& name) {
   return spec;
 }
 
-memory::ForkMutex server_mutex{5};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex server_mutex{5};
 // Guarded by server_mutex. Made when first wanted and never destroyed: whoever ends last may ask.
 constinit std::shared_ptr<Zygote>* server = nullptr;
 
@@ -84,8 +84,7 @@ constinit std::shared_ptr<Zygote>* server = nullptr;
 Zygote::Zygote(std::shared_ptr<ChildProcess> process, os::Fd channel)
     : process_{std::move(process)}, channel_{std::move(channel)} {}
 
-std::unique_ptr<Zygote> Zygote::fork_now(const std::string& name,
-                                         std::vector<int> not_inherited) {
+std::unique_ptr<Zygote> Zygote::fork_now(const std::string& name, std::vector<int> not_inherited) {
   auto [ours, its] = os::socket_pair(os::SocketKind::seqpacket);
   ChildSpec spec = zygote_spec(name);
   // The copy has both ends; it closes ours, or it would never see the end.

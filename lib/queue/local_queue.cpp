@@ -10,7 +10,7 @@ namespace mp::detail {
 
 namespace {
 
-memory::ForkMutex mutex{40};
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{40};
 
 // Never destroyed: static objects of users may hold queues until the very end.
 std::unordered_map<std::uint64_t, std::weak_ptr<LocalQueue>>& known() {

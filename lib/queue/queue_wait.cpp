@@ -19,7 +19,7 @@ namespace mp {
 
 namespace {
 
-memory::ForkMutex mutex{28};  // guards who makes a queue's feed
+[[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{28};  // guards who makes a queue's feed
 
 class QueueSource final : public detail::WaitSource {
  public:

@@ -13,6 +13,7 @@
 #include "mp/process.hpp"
 #include "mp/queue.hpp"
 #include "mp/shared.hpp"
+#include "mp/shared/segment_sync.hpp"
 
 #include "support/start_methods.hpp"
 
@@ -48,6 +49,26 @@ TEST_P(SharedData, IsWrittenByAChild) {
   EXPECT_EQ(*counter, 6);
   EXPECT_EQ(grid[6], 7);
   EXPECT_EQ(*hits, 3);
+}
+
+struct Guarded {
+  SegmentLock lock;
+  SegmentEvent ready;
+  int count = 0;
+};
+
+TEST_P(SharedData, HasLocksOfItsOwn) {
+  const RawArray<Guarded> rows(2);
+  run(
+      [](const RawArray<Guarded>& there) {
+        const std::scoped_lock hold{there[1].lock};
+        there[1].count += 1;
+        there[1].ready.set();
+      },
+      rows);
+  EXPECT_TRUE(rows[1].ready.is_set());
+  const std::scoped_lock hold{rows[1].lock};
+  EXPECT_EQ(rows[1].count, 1);
 }
 
 // _TestSharedMemory.test_shared_memory_across_processes, and ShareableList's pickling.

@@ -12,6 +12,7 @@
 #include "mp/queue.hpp"
 #include "mp/sync.hpp"
 
+#include "memory/arena.hpp"
 #include "support/child.hpp"
 #include "support/rendezvous.hpp"
 
@@ -179,6 +180,48 @@ TEST(WrongProcess, IsWhatAHandleSaysWhereItNeverCame) {
   expect_wrong_process(new Condition, [](Condition& condition) { condition.acquire(); });
   expect_wrong_process(new Barrier{2}, [](Barrier& barrier) { barrier.wait(); });
   expect_wrong_process(new Queue<int>, [](Queue<int>& queue) { queue.put(1); });
+}
+
+// As an isolated child does, which has no arena at all.
+TEST(WrongProcess, IsWhatEveryHandleSaysWhereTheArenaIsGone) {
+  struct All {
+    Lock lock;
+    RLock rlock;
+    Semaphore semaphore{1};
+    BoundedSemaphore bounded{1};
+    Event event;
+    Condition condition;
+    Barrier barrier{2};
+    Queue<int> queue;
+  };
+  auto all = std::make_unique<All>();
+  all->lock.acquire();
+  EXPECT_EQ(test::in_child([&] {
+              memory::Arena::leave();
+              EXPECT_THROW(all->lock.acquire(0s), WrongProcess);
+              EXPECT_THROW(all->lock.release(), WrongProcess);
+              EXPECT_THROW(static_cast<void>(all->lock.locked()), WrongProcess);
+              EXPECT_THROW(all->lock.recover(), WrongProcess);
+              EXPECT_THROW(all->rlock.acquire(), WrongProcess);
+              EXPECT_THROW(all->rlock.release(), WrongProcess);
+              EXPECT_THROW(all->semaphore.acquire(), WrongProcess);
+              EXPECT_THROW(all->semaphore.release(), WrongProcess);
+              EXPECT_THROW(static_cast<void>(all->semaphore.get_value()), WrongProcess);
+              EXPECT_THROW(all->bounded.acquire(), WrongProcess);
+              EXPECT_THROW(all->bounded.release(), WrongProcess);
+              EXPECT_THROW(all->event.set(), WrongProcess);
+              EXPECT_THROW(static_cast<void>(all->event.wait(0s)), WrongProcess);
+              EXPECT_THROW(all->condition.acquire(), WrongProcess);
+              EXPECT_THROW(all->condition.notify_all(), WrongProcess);
+              EXPECT_THROW(all->barrier.wait(0s), WrongProcess);
+              EXPECT_THROW(static_cast<void>(all->barrier.n_waiting()), WrongProcess);
+              EXPECT_THROW(all->queue.put(1), WrongProcess);
+              EXPECT_THROW(static_cast<void>(all->queue.get(0s)), WrongProcess);
+              EXPECT_THROW(Lock{}, WrongProcess) << "nor can a new one be made";
+              all.reset();  // and letting go of them is no error
+            }),
+            exited(0));
+  all->lock.release();
 }
 
 }  // namespace

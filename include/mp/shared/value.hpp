@@ -11,7 +11,10 @@
 // *counter is the shared int itself, at the price of memory: no lock is taken, nothing is checked.
 // Where several threads or processes write, hold get_lock(), or use value() and set_value(), which
 // take the lock for one access. A T is any trivially copyable type without pointers or views, or an
-// atomic of one: RawValue<std::atomic<int>> needs no lock for a count.
+// atomic of one: RawValue<std::atomic<int>> needs no lock for a count. Where a structure is to have
+// locks of its own, its members are the SegmentLock, SegmentSemaphore, SegmentEvent and
+// SegmentQueue of segment_sync.hpp and segment_queue.hpp; a Lock is a handle, and belongs to its
+// process.
 //
 // Threads:   a handle may be used by any number of threads; the value is guarded by the lock alone.
 // Processes: a handle can be an argument, a message or a result; copies refer to the same value.
