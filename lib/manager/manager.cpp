@@ -211,6 +211,10 @@ Registry& BaseManager::registry() {
   return state_->registry;
 }
 
+void BaseManager::add_type(detail::ServedType type) {
+  registry().add(std::move(type));
+}
+
 void BaseManager::start() {
   state_->expect_initial();
   auto [mine, theirs] = Pipe(simplex);

@@ -54,6 +54,9 @@ Server::~Server() {
 
 // As a client would make it.
 ObjectPtr Server::make_named(const mp::detail::ServedType& type) {
+  if (type.standard == kSegments) {
+    return make_segments(*this);
+  }
   Writer frame;
   frame.write_raw(std::uint64_t{0});
   frame.write_raw(layout::Op::create);

@@ -49,6 +49,11 @@ class Server final : public LoopHandler {
     return shared_.contains(name) || registry_.find(name) != nullptr;
   }
   [[nodiscard]] const auto& objects() const noexcept { return objects_; }
+  // The object that is registered under a name, or nothing.
+  [[nodiscard]] ObjectPtr find_shared(const std::string& name) const {
+    const auto found = shared_.find(name);
+    return found == shared_.end() ? nullptr : found->second;
+  }
   [[nodiscard]] const Registry& registry() const noexcept { return registry_; }
 
   // Which served object an object of a class of the user's is, by its address.
@@ -109,6 +114,10 @@ class Server final : public LoopHandler {
 [[nodiscard]] ObjectPtr make_value(Server& server, Call& call, Tags tags);
 [[nodiscard]] ObjectPtr make_sync(Server& server, Call& call, Tags tags);
 [[nodiscard]] ObjectPtr make_queue(Server& server, Call& call, Tags tags);
+
+// The names of shared memory that end with the server. Not for clients to make.
+inline constexpr std::string_view kSegments = "segments";
+[[nodiscard]] ObjectPtr make_segments(Server& server);
 
 // A queue of the tree's shared memory, served to those who cannot reach it.
 [[nodiscard]] ObjectPtr serve_queue(Server& server, const RawQueue& queue, Tags tags);

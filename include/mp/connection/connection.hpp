@@ -178,7 +178,7 @@ class MP_API Connection {
   friend bool operator==(const Connection& a, const Connection& b) noexcept = default;
 
  private:
-  friend struct codec<Connection>;
+  friend struct mp::codec<Connection>;
   static Connection from_id(std::uint64_t id);
   static Connection from_socket(int fd, Codec codec);
   [[nodiscard]] std::uint64_t id() const;

@@ -177,6 +177,7 @@ class MP_API BaseManager {
 
  protected:
   struct StandardTypes {};
+  void add_type(detail::ServedType type);
   BaseManager(ManagerOptions options, StandardTypes);
   template <class... Args>
   [[nodiscard]] detail::Arguments encode(const Args&... args) const {

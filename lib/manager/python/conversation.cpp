@@ -207,6 +207,8 @@ void Conversation::serve_itself(const Request& request) {
       text += id_of(*object.lock()) + ":       <" + object.lock()->type() + " object>";
     }
     reply(Value{text});
+  } else if (name == "track_segment" || name == "release_segment" || name == "list_segments") {
+    serve_segments(request);
   } else if (name == "shutdown") {
     reply({});
     server_.stop();
@@ -215,6 +217,25 @@ void Conversation::serve_itself(const Request& request) {
     info.type_name = "AssertionError";
     throw RemoteError{Value{name}.repr() + " unrecognized", std::move(info)};
   }
+}
+
+// What CPython's SharedMemoryManager asks for.
+void Conversation::serve_segments(const Request& request) {
+  const ObjectPtr segments = server_.find_shared(std::string{kSegments});
+  if (!segments) {
+    RemoteInfo info;
+    info.type_name = "AttributeError";
+    throw RemoteError{"this manager keeps no shared memory", std::move(info)};
+  }
+  const Invocation invocation{*this, request, segments};
+  if (request.method == "list_segments") {
+    reply(Value::list(invocation.values_of("list")));
+    return;
+  }
+  const Arguments args{request, {"name"}, 1};
+  invocation.run(request.method == "track_segment" ? "track" : "release",
+                 {make_item(pickle::to<std::string>(args.at(0)))});
+  reply({});
 }
 
 void Conversation::create(const Request& request) {

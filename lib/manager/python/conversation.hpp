@@ -84,6 +84,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   [[nodiscard]] CallPtr call_of(Served* object, std::string_view name, std::span<const Item> args,
                                 std::unique_ptr<Asker> asker) const;
   void serve_itself(const Request& request);
+  void serve_segments(const Request& request);
   void create(const Request& request);
   void serve_object(const Request& request);
   void fail(const std::exception_ptr& error) noexcept;

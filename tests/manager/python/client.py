@@ -13,7 +13,15 @@ import sys
 import threading
 import time
 from multiprocessing import context, resource_tracker
-from multiprocessing.managers import NamespaceProxy, RemoteError, SyncManager, Token
+from multiprocessing.managers import (
+    NamespaceProxy,
+    RemoteError,
+    SharedMemoryManager,
+    SyncManager,
+    Token,
+    dispatch,
+)
+from multiprocessing.shared_memory import SharedMemory
 
 KEY = b"secret"
 FAR = 30  # seconds; longer than any of this takes
@@ -429,7 +437,6 @@ def test_typed_objects(m):
 def test_shutdown(m):
     m.dict()
     conn = m._Client(WHERE, authkey=KEY)
-    from multiprocessing.managers import dispatch
     dispatch(conn, None, "shutdown")
     eventually(lambda: not alive())
 
@@ -440,6 +447,23 @@ def alive():
         return True
     except (OSError, EOFError):
         return False
+
+
+def test_shared_memory(m):
+    manager = SharedMemoryManager(WHERE, KEY)
+    manager.connect()
+    block, row = manager.SharedMemory(64), manager.ShareableList([1, "a"])
+    with manager._Client(WHERE, authkey=KEY) as conn:
+        assert sorted(dispatch(conn, None, "list_segments")) == sorted([block.name, row.shm.name])
+    with manager._Client(WHERE, authkey=KEY) as conn:
+        dispatch(conn, None, "release_segment", (block.name,))
+    raises(FileNotFoundError, SharedMemory, block.name)
+    with manager._Client(WHERE, authkey=KEY) as conn:
+        raises(IndexError, dispatch, conn, None, "release_segment", (block.name,))
+    row.shm.close()
+    row.shm.unlink()
+    resource_tracker.unregister("/" + block.name, "shared_memory")
+    resource_tracker._resource_tracker._stop()
 
 
 def hold_everything(m):

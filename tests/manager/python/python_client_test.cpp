@@ -204,6 +204,14 @@ TEST_P(PythonClientsOverTcp, UseTheSameObjects) {
   }
 }
 
+TEST_P(PythonClients, MakeSharedMemory) {
+  SharedMemoryManager memory{{.address = unix_socket(scratch_ / "memory"), .authkey = "secret"}};
+  memory.start();
+  Script script{GetParam(), memory.address().path(), "test_shared_memory"};
+  EXPECT_EQ(script.child().wait(60s), test::exited(0));
+  EXPECT_EQ(memory.segments().size(), 1U);  // and the tracker of that Python has removed it
+}
+
 TEST_P(PythonClients, ShareTypedObjectsWithCpp) {
   const auto scores = manager.get<DictProxy<std::string, int>>("scores");
   const auto jobs = manager.get<JoinableQueueProxy<Job>>("jobs");
