@@ -173,11 +173,11 @@ bool ending = false;
 }  // namespace
 
 void arrange_orderly_exit() {
-  {
-    const std::lock_guard hold{mutex};
-    if (std::exchange(arranged_for, mp::detail::fork_generation) == mp::detail::fork_generation) {
-      return;
-    }
+  // Held to the end: nobody forks meanwhile, or the C library's lock of its exit handlers would
+  // stay locked in the child, which registers one as well.
+  const std::lock_guard hold{mutex};
+  if (std::exchange(arranged_for, mp::detail::fork_generation) == mp::detail::fork_generation) {
+    return;
   }
   // In a forked child of ours this never runs: end_child comes before it and does not return. In
   // a child that was forked by hand it serves that child.
