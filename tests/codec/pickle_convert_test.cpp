@@ -142,6 +142,11 @@ TEST(PickleConvert, TakesWhatPythonMeans) {
   EXPECT_EQ(to<Job>(Value::tuple({1, "ls"})), (Job{1, "ls"}));
   EXPECT_EQ(to<Job>(Value::dict({{"command", "ls"}, {"id", 1}})), (Job{1, "ls"}));
   EXPECT_EQ(to<std::chrono::milliseconds>(Value{1.5}), std::chrono::milliseconds{1500});
+  EXPECT_THROW(static_cast<void>(to<std::chrono::nanoseconds>(Value{904'260'636'464})),
+               DecodeError);
+  EXPECT_THROW(static_cast<void>(to<std::chrono::nanoseconds>(Value{-9'223'372'037})), DecodeError);
+  EXPECT_EQ(to<std::chrono::nanoseconds>(Value{-9'223'372'036}).count(),
+            -9'223'372'036'000'000'000);
   const Value ordered = Value::object(Object{.type = Value::global("collections", "OrderedDict"),
                                              .pairs = {{Value{"a"}, Value{1}}}});
   EXPECT_EQ((to<std::map<std::string, int>>(ordered)), (std::map<std::string, int>{{"a", 1}}));

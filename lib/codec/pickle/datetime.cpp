@@ -35,6 +35,10 @@ std::int64_t offset_of(const Value& zone) {
 
 }  // namespace
 
+void throw_too_long() {
+  throw DecodeError{"the time is too long for the type of duration that is to hold it"};
+}
+
 Value timedelta(Span span) {
   const std::int64_t days = floor_div(span.seconds, kDay);
   return Value::object(

@@ -209,20 +209,36 @@ struct Span {
   std::int64_t seconds = 0;
   std::int64_t nanoseconds = 0;
 };
+inline constexpr std::int64_t kNanosecondsInSecond = 1'000'000'000;
+
 MP_API Value timedelta(Span span);
 MP_API Span to_span(const Value& value);
 MP_API Value datetime(Span since_epoch);
 MP_API Span to_instant(const Value& value);
 
+[[noreturn]] MP_API void throw_too_long();
+
 template <class Duration>
 Span span_of(Duration value) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(value);
-  const auto rest = std::chrono::duration_cast<std::chrono::nanoseconds>(value - seconds);
-  return {static_cast<std::int64_t>(seconds.count()), static_cast<std::int64_t>(rest.count())};
+  // By way of the seconds nearer to zero, which every duration that there is can hold.
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(value);
+  const auto rest = std::chrono::duration_cast<std::chrono::nanoseconds>(value - whole);
+  const auto seconds = static_cast<std::int64_t>(whole.count());
+  const auto nanoseconds = static_cast<std::int64_t>(rest.count());
+  return nanoseconds < 0 ? Span{seconds - 1, nanoseconds + kNanosecondsInSecond}
+                         : Span{seconds, nanoseconds};
 }
 template <class Duration>
 Duration duration_of(Span span) {
   using namespace std::chrono;
+  if (span.seconds < 0 && span.nanoseconds > 0) {
+    span = {span.seconds + 1, span.nanoseconds - kNanosecondsInSecond};
+  }
+  using Exact = duration<long double, typename Duration::period>;
+  const Exact wanted = Exact{seconds{span.seconds}} + Exact{nanoseconds{span.nanoseconds}};
+  if (wanted < Exact{Duration::min()} || wanted > Exact{Duration::max()}) {
+    throw_too_long();
+  }
   return duration_cast<Duration>(seconds{span.seconds}) +
          duration_cast<Duration>(nanoseconds{span.nanoseconds});
 }
