@@ -42,7 +42,7 @@ struct Tree {
 enum class Color : int { red = 1, blue = 2 };
 struct Money {
   explicit Money(std::int64_t cents) : cents_{cents} {}
-  std::int64_t cents_;
+  std::int64_t cents_;  // NOLINT(readability-identifier-naming): as a private member
   friend bool operator==(const Money&, const Money&) = default;
 };
 struct Opaque {
@@ -52,6 +52,7 @@ struct Opaque {
 }  // namespace
 
 template <>
+// NOLINTNEXTLINE(readability-identifier-naming): the library's
 inline constexpr std::array field_names<Job>{"id", "command"};
 template <>
 struct Convert<Money> {

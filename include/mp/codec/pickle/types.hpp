@@ -61,7 +61,7 @@ struct Convert<char> {
     if (value.kind() == Kind::string && value.as_string().size() == 1) {
       return value.as_string().front();
     }
-    constexpr int kLeast = std::numeric_limits<signed char>::min();
+    constexpr auto kLeast = static_cast<int>(std::numeric_limits<signed char>::min());
     constexpr int kMost = std::numeric_limits<unsigned char>::max();
     return static_cast<char>(detail::to_int(value, kLeast, kMost));
   }
