@@ -13,6 +13,9 @@
 // mp::serve_modifier<f>(). It runs where everything else of the server waits for it, so it should
 // be a matter of microseconds.
 //
+// Threads:   the server's one runs them, one after another, so a function needs no lock.
+// Crash:     a caller that dies leaves the old value or the new one.
+// Blocks:    as every call of a proxy, until the answer is there.
 // Throws:    what the function throws leaves the value as it was, and arrives at the caller.
 //            UsageError: the program that serves does not know the function.
 // Python:    none.
