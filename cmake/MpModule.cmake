@@ -28,7 +28,9 @@ function(mp_configure_library)
     Threads::Threads Boost::headers OpenSSL::Crypto spdlog::spdlog mp_warnings mp_sanitizers)
   # A function that only children call would be bound lazily in each of them: a search through every
   # symbol table, on a dozen pages that the child has to fault in, at every fork.
-  target_compile_options(mp_objects PRIVATE -fno-plt)
+  # And nobody is to replace a function of the library by one of the same name, so that those it
+  # exports can be inlined into each other.
+  target_compile_options(mp_objects PRIVATE -fno-plt -fno-semantic-interposition)
   target_sources(mp PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include)
 endfunction()
 

@@ -39,7 +39,7 @@ class PeerWait {
 
   // For who waits for several things: announces a sleeper, and says where to sleep.
   [[nodiscard]] memory::SleepPlace prepare() noexcept {
-    const std::uint32_t key = memory::gate_prepare(peer_.moved);
+    const std::uint32_t key = memory::gate_prepare_heavily(peer_.moved);
     const memory::ThreadTag watched = whom_to_watch();
     if (watched == 0) {
       look_around(true);
@@ -101,7 +101,7 @@ Waited PeerWait::wait(Eager&& eager, Ready&& ready, Deadline until, int calm) {
   }
   std::chrono::nanoseconds slice = kShortestSlice;
   for (;;) {
-    const std::uint32_t key = memory::gate_prepare(peer_.moved);
+    const std::uint32_t key = memory::gate_prepare_heavily(peer_.moved);
     const memory::ThreadTag watched = whom_to_watch();
     if (watched != 0) {
       slice = kLongestSlice;

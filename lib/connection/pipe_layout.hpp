@@ -55,8 +55,12 @@ struct RingSide {
   Word cpu;         // hint: the CPU of the last one + 1
 
   alignas(64) Word64 other;  // hint: the other side's position as last seen
-  Word lock;                 // ThreadTag of who works at this side, 0 = nobody
+  std::uint64_t self;        // where this side is in the arena; fixed once the pipe is published
+  Word lock;                 // ThreadTag of who works at this side, 0 = nobody, or who has the bias
+  Word bias;                 // ThreadTag of who may work here without the lock, 0 = nobody
   Word last;                 // ThreadTag of who worked here last, for the other side to watch
+  Word streak;               // how often in a row it has taken the lock
+  Word taken_back;           // how often the bias was taken from somebody
   Gate turn;                 // those who wait for the lock
   Gate moved;                // those of the other side who wait for `position` to move
 };

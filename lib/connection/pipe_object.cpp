@@ -16,6 +16,7 @@
 
 #include "connection/ring_lock.hpp"
 #include "memory/allocator.hpp"
+#include "memory/arena.hpp"
 #include "memory/block_word.hpp"
 #include "memory/gate.hpp"
 #include "memory/message.hpp"
@@ -124,6 +125,8 @@ PipeParts make_pipe_objects(bool duplex) {
   for (unsigned number = 0; number < rings; ++number) {
     const std::uint64_t ring = sizeof(PipeHead) + number * sizeof(Ring);
     auto* place = reinterpret_cast<Ring*>(builder.data() + ring);
+    place->reader.self = memory::Arena::get().offset_of(&place->reader);
+    place->writer.self = memory::Arena::get().offset_of(&place->writer);
     place->size.store(layout::kRingSize);
     place->data.store(bytes + number * layout::kRingSize - ring);
   }

@@ -53,6 +53,7 @@ struct alignas(64) ArenaHeader {
   // woken through it wakes all the others (gate.hpp).
   alignas(64) Word gate;
   Word deaths;  // counts sweeps, so that a sleeper can tell that somebody died
+  Word light;   // whether somebody's fences are light (fences.hpp); never goes back to 0
 
   // Hints for spinners (gate.cpp): when a word was last woken, in nanoseconds, by its address; and
   // how long it takes from there until the sleeper runs.
@@ -99,6 +100,7 @@ struct alignas(128) ThreadEntry {
   Word first_generation;  // the first generation that the present process used
   Word spare;
   Word64 adopting;  // the object that this thread is about to become a holder of (object.cpp)
+  Word64 inside;    // the offset of what it works at by a bias (connection/ring_lock.hpp), or 0
   os::Lease lease;  // held for as long as the thread lives
 };
 static_assert(sizeof(ThreadEntry) == 128);

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "memory/arena.hpp"
+#include "memory/fences.hpp"
 #include "os/futex.hpp"
 #include "os/robust.hpp"
 
@@ -119,6 +120,12 @@ std::uint32_t gate_prepare(layout::Gate& gate) noexcept {
   // seq_cst: the flag is up before the caller looks at its condition, so a waker that makes the
   // condition true after that look sees the flag.
   return gate.word.fetch_or(layout::kGateSleepers) | layout::kGateSleepers;
+}
+
+std::uint32_t gate_prepare_heavily(layout::Gate& gate) noexcept {
+  const std::uint32_t key = gate_prepare(gate);
+  heavy_fence();
+  return key;
 }
 
 bool gate_sleep(layout::Gate& gate, std::uint32_t key, Deadline until, ThreadTag owner) noexcept {

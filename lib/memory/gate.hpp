@@ -34,6 +34,10 @@ namespace mp::memory {
 // Announces a sleeper and returns the key for gate_sleep. Look at the condition after this.
 [[nodiscard]] std::uint32_t gate_prepare(layout::Gate& gate) noexcept;
 
+// The same for gates whose wakers make their condition true and then look for sleepers with no more
+// than a light fence in between (fences.hpp).
+[[nodiscard]] std::uint32_t gate_prepare_heavily(layout::Gate& gate) noexcept;
+
 // Sleeps until the gate is woken after `key` was taken, the thread behind `owner` is gone (0 = do
 // not watch anybody), somebody in the tree died, or a slice is over. Returns false when `until`
 // has passed. Spurious returns are normal: look again.

@@ -11,6 +11,7 @@
 #include "mp/errors/error.hpp"
 
 #include "memory/arena.hpp"
+#include "memory/fences.hpp"
 #include "memory/processes.hpp"
 #include "memory/sweep.hpp"
 #include "os/fork_hook.hpp"
@@ -76,6 +77,7 @@ ThreadTag register_thread() {
   Arena& arena = Arena::get();
   layout::ArenaHeader& header = arena.header();
   note_start_time();
+  join_heavy_fences();
   const ProcessId me = this_process();
   const auto claim = [&](std::uint32_t index) -> ThreadTag {
     ThreadEntry& entry = table()[index];
@@ -93,6 +95,7 @@ ThreadTag register_thread() {
       entry.first_generation.store(generation);
     }
     entry.adopting.store(0);
+    entry.inside.store(0);
     os::lease_init(entry.lease);
     if (!os::lease_hold(entry.lease)) {
       throw OutOfMemory{"this thread's lease cannot be taken"};
@@ -131,9 +134,11 @@ ThreadTag register_thread() {
 namespace detail {
 
 thread_local constinit ThreadTag thread_tag = 0;
+thread_local constinit layout::Word64* thread_inside = nullptr;
 
 ThreadTag register_this_thread() {
   const ThreadTag tag = register_thread();
+  thread_inside = &table()[thread_index(tag)].inside;
   thread_tag = tag;
   thread_local AtThreadExit at_exit;
   static_cast<void>(&at_exit);
@@ -141,6 +146,10 @@ ThreadTag register_this_thread() {
 }
 
 }  // namespace detail
+
+const layout::Word64& inside_of(ThreadTag tag) noexcept {
+  return table()[thread_index(tag)].inside;
+}
 
 bool thread_gone(ThreadTag tag) noexcept {
   const ThreadEntry& entry = table()[thread_index(tag)];

@@ -20,20 +20,30 @@ namespace detail {
 // This thread's tag, 0 until it is registered; a fork makes it 0 in the child. Initial-exec, so
 // that reading it is one load in a shared library too.
 [[gnu::tls_model("initial-exec")]] extern thread_local constinit ThreadTag thread_tag;
+// Where its entry says what it works at; valid while it has a tag.
+[[gnu::tls_model("initial-exec")]] extern thread_local constinit layout::Word64* thread_inside;
 ThreadTag register_this_thread();
 
 }  // namespace detail
 
-// This thread's tag; registers the thread (and its process) at the first call.
 // The calling thread's tag; 0 before its first use of shared state.
 [[nodiscard]] inline ThreadTag known_tag() noexcept {
   return detail::thread_tag;
 }
 
+// The calling thread's tag; registers the thread (and its process) at the first call.
 [[nodiscard]] inline ThreadTag this_thread() {
   const ThreadTag tag = detail::thread_tag;
   return tag != 0 ? tag : detail::register_this_thread();
 }
+
+// What a thread works at without any lock of its own, because it has a bias: the place's offset in
+// the arena, 0 = nothing. Written by the thread alone; of the calling thread, which has a tag.
+[[nodiscard]] inline layout::Word64& inside_of_this_thread() noexcept {
+  return *detail::thread_inside;
+}
+// Of another one. When that is gone, its successor's.
+[[nodiscard]] const layout::Word64& inside_of(ThreadTag tag) noexcept;
 
 // Whether the thread behind `tag` will never run again: it ended, or was killed.
 [[nodiscard]] bool thread_gone(ThreadTag tag) noexcept;

@@ -44,6 +44,7 @@ constexpr std::array<const char*, static_cast<std::size_t>(Sys::count_)> kNames{
     "madvise(MADV_DONTFORK)",
     "madvise(MADV_POPULATE_WRITE)",
     "madvise(MADV_REMOVE)",
+    "membarrier",
     "memfd_create",
     "memfd_create(MFD_NOEXEC_SEAL)",
     "mmap",

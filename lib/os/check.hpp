@@ -61,6 +61,7 @@ enum class Sys : std::uint8_t {
   madvise_dontfork,
   madvise_populate,
   madvise_remove,
+  membarrier,
   memfd_create,
   memfd_noexec,
   mmap,

@@ -62,10 +62,12 @@ inline constexpr std::uint32_t kQueueTerminated = 2;  // nothing more may be got
 
 struct QueueHead {
   alignas(64) std::uint64_t capacity;  // how many items fit, 0 = no bound
+  std::uint64_t self;                  // where this is in the arena; fixed once it is published
   Word flags;
 
   // Hint: every position before it was claimed by a writer.
   alignas(64) Word64 tail;
+  Word sole_writer;  // alone.hpp
 
   // Where readers look: every item before it was claimed by a reader, but for those that are
   // committed or given back late.
@@ -74,6 +76,8 @@ struct QueueHead {
   Word64 retired;     // segments before it were given back
   Word64 ragged;      // every slot at or after max(front, this) that was claimed is not finished
   Word64 tombstones;  // [63:40] how many there were before head  [39:0] the last one's position + 1
+  Word64 pulled;  // a position + 1 that the front is to go back to, for the sole reader; 0 = none
+  Word sole_reader;  // alone.hpp
 
   alignas(64) Gate not_empty;
   alignas(64) Gate not_full;

@@ -11,6 +11,7 @@
 #include "memory/fork_mutex.hpp"
 #include "memory/gate.hpp"
 #include "memory/wait_source.hpp"
+#include "queue/alone.hpp"
 #include "queue/local_queue.hpp"
 #include "queue/queue_layout.hpp"
 #include "queue/ring.hpp"
@@ -39,8 +40,9 @@ class QueueSource final : public detail::WaitSource {
            (head().flags.load() & layout::kQueueShut) != 0 || has_item();
   }
   memory::SleepPlace prepare() override {
-    layout::Gate& gate = head().not_empty;
-    return {.word = &gate.word, .expected = memory::gate_prepare(gate)};
+    return {.word = &head().not_empty.word,
+            .expected = queue::prepare_for_items(head()),
+            .owner = queue::who_is_alone(head().sole_writer)};
   }
   // A put wakes one, who may have been us.
   void pass_on() noexcept override {

@@ -18,6 +18,7 @@
 #include "mp/queue/queue.hpp"  // what it declares below is to be exported
 
 #include "memory/arena.hpp"
+#include "memory/fences.hpp"
 #include "memory/gate.hpp"
 #include "memory/message.hpp"
 #include "memory/object.hpp"
@@ -26,6 +27,7 @@
 #include "memory/threads.hpp"
 #include "os/proc.hpp"
 #include "os/robust.hpp"
+#include "queue/alone.hpp"
 #include "queue/local_queue.hpp"
 #include "queue/ring.hpp"
 
@@ -76,7 +78,7 @@ bool yield(detail::LocalQueue& local) noexcept {
     return false;
   }
   constexpr std::uint32_t kRest = 128;
-  constexpr std::chrono::microseconds kLong{200};
+  constexpr std::chrono::microseconds kLong{500};
   const auto before = std::chrono::steady_clock::now();
   std::this_thread::yield();
   if (std::chrono::steady_clock::now() - before > kLong) {
@@ -193,12 +195,55 @@ RawQueue::RawQueue(detail::ObjectRef object)
 RawQueue::RawQueue(std::size_t maxsize)
     : RawQueue{[maxsize] {
         memory::ObjectBuilder builder{memory::ObjectType::queue, sizeof(QueueHead)};
-        reinterpret_cast<QueueHead*>(builder.data())->capacity = maxsize;
+        auto& head = *reinterpret_cast<QueueHead*>(builder.data());
+        head.capacity = maxsize;
+        head.self = memory::Arena::get().offset_of(&head);
         return builder.publish();
       }()} {}
 
 RawQueue RawQueue::from_id(std::uint64_t id) {
   return RawQueue{detail::ObjectRef::from_id(id, kType)};
+}
+
+// Puts the draft into a slot that nobody else writes to.
+void RawQueue::Draft::fill(layout::QueueSlot& slot) const noexcept {
+  slot.slot.block.store(block_, std::memory_order_relaxed);  // the commit publishes
+  if (block_ == 0) {
+    slot.size = static_cast<std::uint32_t>(size_);
+    copy_small(slot.bytes, bytes_.data(), size_);
+  } else {
+    memory::set_home(block_, layout::HomeKind::slot, &slot.slot);
+  }
+}
+
+// After the commit, which has taken the block over.
+void RawQueue::Draft::committed() noexcept {
+  block_ = 0;
+  objects_.clear();
+  held_ = 0;
+}
+
+// Puts without a claim, if this thread is the only one that ever put and there is room at once.
+bool RawQueue::put_alone(Draft& draft, std::uint32_t me, std::uint64_t& position) {
+  const View view = view_of(object_, *local_);
+  QueueHead& head = *view.head;
+  if (!queue::enter_alone(head, head.sole_writer, me)) {
+    return false;
+  }
+  Claim claim;
+  // Looked at inside: who finds the queue shut waits until we are outside.
+  const bool can = !is_closed(*local_) && !is_shut(head) && queue::find_room_alone(view, claim);
+  if (can) {
+    draft.fill(*claim.place.slot);
+    queue::commit_write_alone(view, claim);
+  }
+  queue::leave_alone();
+  if (can) {
+    queue::prefetch_after(claim.place, claim.position, memory::prefetch_to_write);
+    position = claim.position;
+    draft.committed();
+  }
+  return can;
 }
 
 RawQueue::Outcome RawQueue::put_quietly(Draft& draft, Deadline until, std::uint64_t& position) {
@@ -207,6 +252,9 @@ RawQueue::Outcome RawQueue::put_quietly(Draft& draft, Deadline until, std::uint6
   const ThreadTag me = memory::this_thread();
   Claim claim;
   do {
+    if (put_alone(draft, me, position)) {
+      return Outcome::done;
+    }
     if (is_closed(*local_) || is_shut(head)) {
       return Outcome::closed;
     }
@@ -217,28 +265,28 @@ RawQueue::Outcome RawQueue::put_quietly(Draft& draft, Deadline until, std::uint6
         queue::abandon_write(view, claim);
         return Outcome::closed;
       }
-      layout::QueueSlot& slot = *claim.place.slot;
-      slot.slot.block.store(draft.block_, std::memory_order_relaxed);  // the commit publishes
-      if (draft.block_ == 0) {
-        slot.size = static_cast<std::uint32_t>(draft.size_);
-        copy_small(slot.bytes, draft.bytes_.data(), draft.size_);
-      } else {
-        memory::set_home(draft.block_, layout::HomeKind::slot, &slot.slot);
-      }
+      draft.fill(*claim.place.slot);
       queue::commit_write(view, claim);
       queue::prefetch_after(claim.place, claim.position, memory::prefetch_to_write);
       position = claim.position;
-      draft.block_ = 0;
-      draft.objects_.clear();
-      draft.held_ = 0;
+      draft.committed();
       return Outcome::done;
     }
   } while (wait_for_room(until) == Outcome::done);
   return Outcome::timed_out;
 }
 
+// Before the first look for sleepers: alone.hpp.
+bool RawQueue::settle_to_write(Deadline until) {
+  QueueHead& head = *view_of(object_, *local_).head;
+  return queue::settle(head, head.sole_writer, memory::this_thread(), until, nullptr);
+}
+
 RawQueue::Outcome RawQueue::put(Draft& draft, Deadline until) {
   QueueHead& head = *view_of(object_, *local_).head;
+  if (!settle_to_write(until)) {
+    return Outcome::timed_out;
+  }
   // Should this thread die between commit and wake-up, the kernel wakes a sleeper. Who falls asleep
   // after this look has seen our claim, and sleeps on this thread's life.
   std::optional<os::PendingWake> cover;
@@ -250,6 +298,7 @@ RawQueue::Outcome RawQueue::put(Draft& draft, Deadline until) {
   const Outcome outcome = put_quietly(draft, until, position);
   if (outcome == Outcome::done) {
     publish_cpu(head.not_empty, position);
+    memory::light_fence();  // pairs with prepare_for_items
     if (has_sleepers(head.not_empty)) [[unlikely]] {
       memory::gate_wake(head.not_empty, 1);
     }
@@ -284,6 +333,22 @@ RawQueue::Outcome RawQueue::wait_for_room(Deadline until) {
   }
 }
 
+// Finds an item without claiming it, if this thread is the only one that ever got any, and there is
+// one at once; then it is inside (alone.hpp).
+bool RawQueue::find_alone(queue::Claim& claim) {
+  const View view = view_of(object_, *local_);
+  QueueHead& head = *view.head;
+  if (!queue::enter_alone(head, head.sole_reader, memory::this_thread())) {
+    return false;
+  }
+  // Looked at inside: who terminates the queue waits until we are outside, then takes the rest.
+  if (!is_closed(*local_) && !is_terminated(head) && queue::find_item_alone(view, claim)) {
+    return true;
+  }
+  queue::leave_alone();
+  return false;
+}
+
 // Claims an item, waiting for one.
 RawQueue::Outcome RawQueue::await_item(queue::Claim& claim, Deadline until) {
   const View view = view_of(object_, *local_);
@@ -295,6 +360,9 @@ RawQueue::Outcome RawQueue::await_item(queue::Claim& claim, Deadline until) {
   };
   if (is_closed(*local_)) {
     return Outcome::closed;
+  }
+  if (!queue::settle(head, head.sole_reader, me, until, queue::heed_pulls)) {
+    return Outcome::timed_out;
   }
   if (claimed(false)) {
     return Outcome::done;
@@ -319,14 +387,19 @@ RawQueue::Outcome RawQueue::await_item(queue::Claim& claim, Deadline until) {
   for (;;) {
     queue::tidy(view);
     const bool shut = is_shut(head);
-    const std::uint32_t key = patient ? memory::gate_prepare(head.not_empty) : 0;
+    if (shut && !queue::share(head, head.sole_writer, me, until, nullptr)) {
+      return Outcome::timed_out;  // it may be putting something that comes before the end
+    }
+    const std::uint32_t key = patient ? queue::prepare_for_items(head) : 0;
+    const ThreadTag writer = queue::who_is_alone(head.sole_writer);
     if (claimed(true)) {
       return Outcome::done;
     }
     if (is_closed(*local_) || (shut && busy == 0)) {
       return Outcome::closed;
     }
-    if (!patient || !memory::gate_sleep(head.not_empty, key, until, busy)) {
+    const ThreadTag watched = busy != 0 || writer == me ? busy : writer;
+    if (!patient || !memory::gate_sleep(head.not_empty, key, until, watched)) {
       return Outcome::timed_out;
     }
   }
@@ -343,15 +416,18 @@ RawQueue::Outcome RawQueue::take(Item& item, Deadline until) {
   if (item.block_ != 0) [[unlikely]] {
     item.drop_block();
   }
-  Claim claim;
-  if (const Outcome outcome = await_item(claim, until); outcome != Outcome::done) {
-    return outcome;
-  }
   const View view = view_of(object_, *local_);
   QueueHead& head = *view.head;
-  if (is_terminated(head)) [[unlikely]] {
-    discard(view, claim);
-    return Outcome::closed;
+  Claim claim;
+  const bool alone = find_alone(claim);
+  if (!alone) {
+    if (const Outcome outcome = await_item(claim, until); outcome != Outcome::done) {
+      return outcome;
+    }
+    if (is_terminated(head)) [[unlikely]] {
+      discard(view, claim);
+      return Outcome::closed;
+    }
   }
   std::optional<os::PendingWake> cover;
   if (head.capacity != 0 || has_sleepers(head.not_empty)) {
@@ -370,7 +446,12 @@ RawQueue::Outcome RawQueue::take(Item& item, Deadline until) {
     memory::take_block(block);  // before the commit takes it out of its home
   }
   publish_cpu(head.not_full, claim.position);
-  queue::commit_read(view, claim);
+  if (alone) {
+    queue::commit_read_alone(view, claim);
+    queue::leave_alone();
+  } else {
+    queue::commit_read(view, claim);
+  }
   if (has_sleepers(head.not_empty) && queue::is_ready(view, claim.position + 1)) {
     memory::gate_wake(head.not_empty, 1);  // Q9
   }
@@ -398,6 +479,9 @@ void RawQueue::Batch::wake() noexcept {
 }
 
 RawQueue::Outcome RawQueue::Batch::put(Draft& draft, Deadline until) {
+  if (!queue_.settle_to_write(until)) {
+    return Outcome::timed_out;
+  }
   queue::Position position = 0;
   Outcome outcome = queue_.put_quietly(draft, Deadline::now(), position);
   if (outcome == Outcome::timed_out && !until.passed()) {
@@ -467,6 +551,11 @@ void RawQueue::shutdown(bool immediate) {
   QueueHead& head = *view.head;
   const ThreadTag me = memory::this_thread();
   head.flags.fetch_or(layout::kQueueShut | (immediate ? layout::kQueueTerminated : 0));
+  if (immediate) {
+    static_cast<void>(
+        queue::share(head, head.sole_reader, me, Deadline::never(), queue::heed_pulls));
+    static_cast<void>(queue::share(head, head.sole_writer, me, Deadline::never(), nullptr));
+  }
   Claim claim;
   ThreadTag busy = 0;
   while (immediate && queue::claim_to_read(view, me, claim, true, busy) == queue::Found::claimed) {

@@ -5,6 +5,7 @@
 
 #include "memory/gate.hpp"
 #include "memory/threads.hpp"
+#include "queue/alone.hpp"
 
 namespace mp::queue {
 
@@ -105,9 +106,7 @@ struct Glance {
   return look_anew(queue, position);
 }
 
-// Lets readers look at `position` again (Q6).
-void pull_front(const View& queue, Position position) noexcept {
-  QueueHead& head = *queue.head;
+void move_front_back(QueueHead& head, Position position) noexcept {
   std::uint64_t front = head.front.load();
   while (front > position) {
     raise_to(head.ragged, front);  // first: slots from `position` on may be finished already
@@ -115,6 +114,22 @@ void pull_front(const View& queue, Position position) noexcept {
       return;
     }
   }
+}
+
+// Lets readers look at `position` again (Q6).
+void pull_front(const View& queue, Position position) noexcept {
+  QueueHead& head = *queue.head;
+  if (head.front.load() <= position) {
+    return;
+  }
+  if (head.sole_reader.load() != kMany) {
+    // It moves the front by stores, so it must be told as well (Q11).
+    std::uint64_t told = head.pulled.load();
+    while ((told == 0 || told > position + 1) &&
+           !head.pulled.compare_exchange_weak(told, position + 1)) {
+    }
+  }
+  move_front_back(head, position);
 }
 
 // Makes an item available that a reader had claimed.
@@ -443,6 +458,7 @@ void abandon_write(const View& queue, const Claim& claim) noexcept {
 
 Found claim_to_read(const View& queue, ThreadTag me, Claim& claim, bool thorough,
                     ThreadTag& busy) noexcept {
+  heed_pulls(*queue.head);
   for (;;) {
     busy = 0;
     Step step = Walk{queue, me, busy}.run(claim);
@@ -462,6 +478,52 @@ void commit_read(const View& queue, const Claim& claim) noexcept {
 void commit_discard(const View& queue, const Claim& claim) noexcept {
   raise_to(queue.head->ragged, claim.position + 1);
   finish(queue, claim, kSlotTombstone);
+}
+
+bool find_room_alone(const View& queue, Claim& claim) noexcept {
+  QueueHead& head = *queue.head;
+  const Position position = head.tail.load(std::memory_order_relaxed);
+  if (head.capacity != 0 && !has_room(queue, position)) {
+    return false;
+  }
+  const Glance glance = look(queue, position);
+  claim = {glance.place, position};
+  return glance.there() && is_unused(glance.word);
+}
+
+void commit_write_alone(const View& queue, const Claim& claim) noexcept {
+  // Release: pairs with the look of whoever reads it. Nobody has passed a slot that was unused.
+  claim.place.slot->slot.state.store(make_word(claim.place.seal, 0, SlotState::ready),
+                                     std::memory_order_release);
+  note_tail(*queue.head, claim.position + 1);
+}
+
+bool find_item_alone(const View& queue, Claim& claim) noexcept {
+  QueueHead& head = *queue.head;
+  const Position position = head.front.load(std::memory_order_relaxed);
+  if (head.pulled.load(std::memory_order_acquire) != 0) [[unlikely]] {
+    return false;
+  }
+  const Glance glance = look(queue, position);
+  claim = {glance.place, position};
+  return glance.there() && state_of(glance.word) == SlotState::ready;
+}
+
+void commit_read_alone(const View& queue, const Claim& claim) noexcept {
+  // The front first: what is finished lies before it (Q7). Should we be killed in between, the
+  // item is ready before the front, where it is looked for (Q6).
+  queue.head->front.store(claim.position + 1, std::memory_order_release);
+  finish(queue, claim, kSlotTaken);
+}
+
+void heed_pulls(QueueHead& head) noexcept {
+  std::uint64_t told = head.pulled.load();
+  while (told != 0) {
+    move_front_back(head, told - 1);
+    if (head.pulled.compare_exchange_strong(told, 0)) {
+      return;
+    }
+  }
 }
 
 bool is_ready(const View& queue, Position position) noexcept {

@@ -46,6 +46,16 @@ void commit_discard(const View& queue, const Claim& claim) noexcept;
 // Whether an item lies at `position`, which a writer may be about to fill; for spinning.
 [[nodiscard]] bool is_ready(const View& queue, Position position) noexcept;
 
+// The ways of a thread that is alone at its side (alone.hpp), between enter_alone and leave_alone.
+// The slot is not claimed: nobody else would take it. When they find nothing, the ways above know
+// more.
+[[nodiscard]] bool find_room_alone(const View& queue, Claim& claim) noexcept;
+void commit_write_alone(const View& queue, const Claim& claim) noexcept;
+[[nodiscard]] bool find_item_alone(const View& queue, Claim& claim) noexcept;
+void commit_read_alone(const View& queue, const Claim& claim) noexcept;
+// Lets the front go back to where the sole reader was told to.
+void heed_pulls(layout::QueueHead& head) noexcept;
+
 // Counting; exact when nobody is putting or getting.
 [[nodiscard]] std::uint64_t count_items(const View& queue) noexcept;
 // Items put, so far, without those that died as tombstones.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pipes under the kill harness: who is killed at any instruction of a send, a receive or a close
 // leaves a pipe that works, whole messages, and an end of file where one is due.
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <gtest/gtest.h>
@@ -15,6 +16,8 @@
 #include "harness/kill_harness.hpp"
 #include "memory/allocator.hpp"
 #include "memory/processes.hpp"
+#include "support/child.hpp"
+#include "support/shared.hpp"
 
 namespace mp::crash {
 namespace {
@@ -225,6 +228,63 @@ TEST(PipeKill, ReceivesFromASleepingSender) {
     check(writer.try_send_for(make(kAfter, 0), 1s), "there is no room in an empty ring");
   };
   expect_survival(operation);
+}
+
+// Who has sent and received so often in a row goes into the rings without taking their locks.
+void win_the_bias() {
+  constexpr int kEnough = 24;
+  for (int i = 0; i < kEnough; ++i) {
+    writer.send(make(kBefore, 0));
+    static_cast<void>(reader.recv<Message>());
+  }
+}
+
+// How many parties of this trial were warmed: the first one has the bias.
+const test::Shared<std::atomic<int>> warmed;
+
+Operation by_the_bias(Operation operation) {
+  operation.setup = [setup = operation.setup] {
+    setup();
+    warmed->store(0);
+  };
+  operation.warm = [warm = operation.warm] {
+    warm();
+    if (warmed->fetch_add(1) == 0) {
+      win_the_bias();
+    }
+  };
+  return operation;
+}
+
+TEST(PipeKill, SendsByTheBias) {
+  expect_survival(by_the_bias(sending("by the bias", 0, 3)));
+}
+
+TEST(PipeKill, ReceivesByTheBias) {
+  expect_survival(by_the_bias(receiving("by the bias", 0, 4)));
+}
+
+TEST(PipeKill, TakesTheBiasFromTheLiving) {
+  for (Operation operation :
+       {sending("another has the bias", 0, 3), receiving("another has the bias", 0, 4)}) {
+    operation.setup = [setup = operation.setup] {
+      setup();
+      win_the_bias();
+    };
+    expect_survival(operation);
+  }
+}
+
+TEST(PipeKill, TakesTheBiasFromTheDead) {
+  for (Operation operation :
+       {sending("a dead one has the bias", 0, 3), receiving("a dead one has the bias", 0, 4)}) {
+    operation.setup = [setup = operation.setup] {
+      setup();
+      test::Child winner{win_the_bias};
+      check(winner.wait() == test::exited(0), "the one before did not end well");
+    };
+    expect_survival(operation);
+  }
 }
 
 TEST(PipeKill, ClosesTheLastWriter) {

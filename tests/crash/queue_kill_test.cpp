@@ -102,7 +102,14 @@ class Subject {
                   static_cast<void>(queue().maxsize());
                   counts_->begun.fetch_add(1);
                 },
-            .while_stopped = [this] { go_on(); },
+            .while_stopped =
+                [this, alone = puts && inside_ == 0] {
+                  if (alone) {
+                    go_on_beside_one();
+                  } else {
+                    go_on();
+                  }
+                },
             .verify =
                 [this, puts] {
                   memory::bury_the_dead();
@@ -119,6 +126,17 @@ class Subject {
     }
     check(queue().try_put_for(item(kOthers), 1s), "nobody can put any more");
     counts_->others.fetch_add(1);
+  }
+
+  // The same while one may be stopped inside who is alone at his side: then others wait in vain,
+  // and nothing is lost by that.
+  void go_on_beside_one() {
+    if (const std::optional<Item> first = queue().try_get()) {
+      note(*first);
+    }
+    if (queue().try_put_for(item(kOthers), 1ms)) {
+      counts_->others.fetch_add(1);
+    }
   }
 
   void note(const Item& got) {

@@ -23,6 +23,7 @@
 #include "memory/object.hpp"
 #include "memory/processes.hpp"
 #include "memory/threads.hpp"
+#include "queue/alone.hpp"
 #include "queue/ring.hpp"
 #include "support/child.hpp"
 #include "support/shared.hpp"
@@ -107,6 +108,13 @@ class Subject {
   }
 
   RawQueue& queue() { return *queue_; }
+  // Both sides are everybody's from the beginning.
+  void make_it_everybodys() {
+    layout::QueueHead& head = *view().head;
+    for (layout::Word* side : {&head.sole_writer, &head.sole_reader}) {
+      check(queue::share(head, *side, memory::this_thread(), 1s, nullptr), "somebody is inside");
+    }
+  }
   queue::View view() {
     auto object = mp::detail::ObjectRef::from_id(
         queue().id(), static_cast<std::uint32_t>(memory::ObjectType::queue));
@@ -202,6 +210,53 @@ TEST(RawQueueKill, PutsAndGetsOneMebibyte) {
   Subject some{"part full, 1 MiB", 3, {kLarge, kLarge}};
   expect_survival(some.put_one());
   expect_survival(some.get_one());
+}
+
+// What everybody claims, who has come second or later.
+Operation among_many(Subject& subject, Operation operation) {
+  operation.setup = [&subject, fill = operation.setup] {
+    fill();
+    subject.make_it_everybodys();
+  };
+  return operation;
+}
+
+TEST(RawQueueKill, PutsAmongMany) {
+  for (const std::size_t size : {kInline, kBlock}) {
+    for (const int inside : {0, 3, 512}) {
+      Subject subject{std::to_string(inside) + " inside, " + std::to_string(size) + " bytes, many",
+                      inside,
+                      {kInline, size}};
+      expect_survival(among_many(subject, subject.put_one()));
+    }
+  }
+}
+
+TEST(RawQueueKill, GetsAmongMany) {
+  for (const std::size_t size : {kInline, kBlock}) {
+    Subject subject{"part full, " + std::to_string(size) + " bytes, many", 3, {size, size}};
+    expect_survival(among_many(subject, subject.get_one()));
+  }
+  Subject full{"full, many", 2, {kInline, kInline}, 2};
+  expect_survival(among_many(full, full.get_one()));
+}
+
+TEST(RawQueueKill, EndsTheSolitudeOfTheDead) {
+  for (const std::size_t size : {kInline, kBlock}) {
+    Subject subject{"a dead one was alone, " + std::to_string(size) + " bytes", 3, {size, size}};
+    for (Operation operation : {subject.put_one(), subject.get_one()}) {
+      operation.setup = [&subject, fill = operation.setup, size] {
+        fill();
+        test::Child alone{[&] {
+          RawQueue::Item item;
+          check(subject.queue().get(item, 1s) == Outcome::done, "the setup failed");
+          put(subject.queue(), 0, size);
+        }};
+        check(alone.wait() == test::exited(0), "the one before did not end well");
+      };
+      expect_survival(operation);
+    }
+  }
 }
 
 TEST(RawQueueKill, PutsLongItemsWhileTheQueueGrows) {

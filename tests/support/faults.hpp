@@ -78,7 +78,7 @@ inline constexpr std::array kNewerCalls = {
     os::Sys::clone3,       os::Sys::clone_pidfd,       os::Sys::futex_waitv,
     os::Sys::memfd_noexec, os::Sys::madvise_populate,  os::Sys::pidfd_get_info,
     os::Sys::pidfd_open,   os::Sys::pidfd_send_signal, os::Sys::rseq,
-    os::Sys::waitid_pidfd,
+    os::Sys::waitid_pidfd, os::Sys::membarrier,
 };
 
 class OnEveryKernel : public testing::TestWithParam<int> {

@@ -49,6 +49,12 @@ struct LocalQueue;
 
 }  // namespace detail
 
+namespace layout {
+
+struct QueueSlot;
+
+}  // namespace layout
+
 namespace queue {
 
 struct Claim;
@@ -90,6 +96,8 @@ class MP_API RawQueue {
       }
     }
     void drop_block() noexcept;
+    void fill(layout::QueueSlot& slot) const noexcept;
+    void committed() noexcept;
 
     std::size_t size_ = 0;
     std::uint64_t block_ = 0;
@@ -185,6 +193,9 @@ class MP_API RawQueue {
   Outcome take(Item& item, Deadline until);
   // Wakes nobody. `position` is where the item went.
   Outcome put_quietly(Draft& draft, Deadline until, std::uint64_t& position);
+  bool settle_to_write(Deadline until);
+  bool put_alone(Draft& draft, std::uint32_t me, std::uint64_t& position);
+  bool find_alone(queue::Claim& claim);
   Outcome wait_for_room(Deadline until);
   Outcome await_item(queue::Claim& claim, Deadline until);
 
