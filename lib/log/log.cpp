@@ -125,7 +125,7 @@ Settings settings() noexcept {
   return {current_level.load(), stderr_wanted.load()};
 }
 
-void apply(Settings settings) noexcept {
+[[gnu::hot]] void apply(Settings settings) noexcept {
   // A forked child has them already; a store would copy a page.
   if (current_level.load() != settings.level) {
     current_level.store(settings.level);
@@ -140,7 +140,7 @@ std::string_view process_name() noexcept {
   return name == nullptr ? std::string_view{"MainProcess"} : *name;
 }
 
-void set_process_name(const std::string* name) noexcept {
+[[gnu::hot]] void set_process_name(const std::string* name) noexcept {
   current_name.store(name, std::memory_order_release);
 }
 

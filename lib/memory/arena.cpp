@@ -77,7 +77,7 @@ Arena* Arena::existing() noexcept {
   return the_arena.load(std::memory_order_acquire);  // pairs with the release in create, attach
 }
 
-Arena& Arena::get() {
+[[gnu::hot]] Arena& Arena::get() {
   Arena* arena = existing();
   return arena != nullptr ? *arena : *create();
 }

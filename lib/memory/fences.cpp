@@ -2,10 +2,12 @@
 #include "memory/fences.hpp"
 
 #include <chrono>
-#include <thread>
+
+#include "mp/base/deadline.hpp"
 
 #include "memory/arena.hpp"
 #include "os/fork_hook.hpp"
+#include "os/futex.hpp"
 #include "os/membarrier.hpp"
 
 namespace mp::memory {
@@ -15,9 +17,12 @@ namespace {
 // Far longer than any CPU keeps a store to itself.
 constexpr std::chrono::milliseconds kStoresHaveLeft{1};
 
+[[gnu::hot]] void make_full() {
+  detail::fences_are_light.store(false, std::memory_order_relaxed);
+}
+
 [[maybe_unused]] const bool hooked = [] {
-  os::at_fork(nullptr, nullptr,
-              [] { detail::fences_are_light.store(false, std::memory_order_relaxed); });
+  os::at_fork(nullptr, nullptr, make_full);
   return true;
 }();
 
@@ -43,7 +48,10 @@ void heavy_fence() noexcept {
     return;
   }
   if (!os::membarrier_everywhere()) {
-    std::this_thread::sleep_for(kStoresHaveLeft);
+    const layout::Word nobody_changes_it{0};
+    for (const Deadline until{kStoresHaveLeft}; !until.passed();) {
+      os::futex_wait(nobody_changes_it, 0, until);
+    }
   }
 }
 

@@ -25,7 +25,7 @@ struct ForkMutexes {
       mutex->mutex_.lock();
     }
   }
-  static void unlock_all() {
+  [[gnu::hot]] static void unlock_all() {
     for (ForkMutex* mutex = first; mutex != nullptr; mutex = mutex->next_) {
       mutex->mutex_.unlock();
     }

@@ -141,7 +141,7 @@ std::uint32_t exit_word(ProcessId process, std::uint32_t code) {
   return layout::kExitKnown | process_generation(process) << 8 | (code & 0xff);
 }
 
-void forget_self() {
+[[gnu::hot]] void forget_self() {
   self.store(0, std::memory_order_relaxed);
   ++mp::detail::fork_generation;
 }
@@ -204,7 +204,7 @@ ProcessId enter_child() {
   return child;
 }
 
-void become(ProcessId child) noexcept {
+[[gnu::hot]] void become(ProcessId child) noexcept {
   ProcessEntry& entry = entry_of(child);
   const int pid = os::pid();
   std::uint64_t word = entry.word.load(std::memory_order_acquire);
@@ -244,7 +244,7 @@ void child_not_started(ProcessId child) noexcept {
   bury(child);
 }
 
-void set_exit_code(int code) noexcept {
+[[gnu::hot]] void set_exit_code(int code) noexcept {
   if (const ProcessId me = self.load(std::memory_order_acquire)) {
     entry_of(me).exit_code.store(exit_word(me, static_cast<std::uint32_t>(code)));
   }

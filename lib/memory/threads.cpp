@@ -46,9 +46,13 @@ ThreadEntry* table() noexcept {
   return Arena::get().at<ThreadEntry>(layout::kThreadTableOffset);
 }
 
+// The child has one thread, this one, and it is another thread than the parent's.
+[[gnu::hot]] void forget_tag() {
+  detail::thread_tag = 0;
+}
+
 [[maybe_unused]] const bool hooked = [] {
-  // The child has one thread, this one, and it is another thread than the parent's.
-  os::at_fork(nullptr, nullptr, [] { detail::thread_tag = 0; });
+  os::at_fork(nullptr, nullptr, forget_tag);
   return true;
 }();
 

@@ -139,7 +139,7 @@ Child clone_process(Relation relation) {
   return child;
 }
 
-Child fork_process() {
+[[gnu::hot]] Child fork_process() {
   Child child;
   child.pid = check(call(Sys::fork, [] { return ::fork(); }));
   if (child.pid > 0) {

@@ -8,7 +8,7 @@
 
 namespace mp::os {
 
-void Fd::reset(int fd) noexcept {
+[[gnu::hot]] void Fd::reset(int fd) noexcept {
   const int old = std::exchange(fd_, fd);
   if (old >= 0 && old != fd) {
     // Linux has freed the number even when close() answers EINTR: never a second time.
@@ -28,7 +28,7 @@ void set_close_on_exec(int fd, bool on) {
   check(call(Sys::fcntl, [&] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); }), "FD_CLOEXEC");
 }
 
-Fd open_file(const char* path, int flags, unsigned mode) {
+[[gnu::hot]] Fd open_file(const char* path, int flags, unsigned mode) {
   const auto opened = call(Sys::open, [&] { return ::open(path, flags | O_CLOEXEC, mode); });
   return Fd{opened.ok() ? opened.value : check(opened, path)};
 }

@@ -31,7 +31,7 @@ constinit std::atomic<int> taken{0};
 static_assert(kMaxForkHooks <= 32);
 thread_local constinit unsigned prepared = 0;
 
-void run_after(ForkHook Hooks::*which) noexcept {
+[[gnu::hot]] void run_after(ForkHook Hooks::*which) noexcept {
   for (unsigned i = 0; i != table.size(); ++i) {
     if ((prepared & (1U << i)) != 0 && table[i].*which != nullptr) {
       (table[i].*which)();
@@ -41,8 +41,8 @@ void run_after(ForkHook Hooks::*which) noexcept {
 }
 
 int install() noexcept {
-  static const int error = ::pthread_atfork([] { run_prepare_hooks(); }, [] { run_parent_hooks(); },
-                                            [] { run_child_hooks(); });
+  static const int error =
+      ::pthread_atfork([] { run_prepare_hooks(); }, [] { run_parent_hooks(); }, run_child_hooks);
   return error;
 }
 
@@ -79,7 +79,7 @@ void run_parent_hooks() noexcept {
   run_after(&Hooks::parent);
 }
 
-void run_child_hooks() noexcept {
+[[gnu::hot]] void run_child_hooks() noexcept {
   run_after(&Hooks::child);
 }
 

@@ -103,8 +103,7 @@ bool have_futex_waitv() noexcept {
   });
 }
 
-Wait futex_wait_any(std::span<const FutexWait> words, Deadline until,
-                    std::size_t* which) noexcept {
+Wait futex_wait_any(std::span<const FutexWait> words, Deadline until, std::size_t* which) noexcept {
   if (which != nullptr) {
     *which = kUnknownWord;
   }

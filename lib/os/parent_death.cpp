@@ -18,7 +18,7 @@ namespace {
 [[gnu::section("mp_at_fork")]] volatile int expected_parent = 0;
 constexpr int kOrphanStatus = 1;
 
-void on_parent_thread_end(int) {
+[[gnu::hot]] void on_parent_thread_end(int) {
   if (::getppid() != expected_parent) {
     ::_exit(kOrphanStatus);
   }
@@ -26,7 +26,7 @@ void on_parent_thread_end(int) {
 
 }  // namespace
 
-void die_with_parent(int parent_pid) {
+[[gnu::hot]] void die_with_parent(int parent_pid) {
   expected_parent = parent_pid;
   const int signal = realtime_signal(1);
   set_handler(signal, on_parent_thread_end);
@@ -35,7 +35,7 @@ void die_with_parent(int parent_pid) {
   on_parent_thread_end(signal);  // it may have gone before the kernel knew
 }
 
-void at_exit_first(void (*function)(int status)) {
+[[gnu::hot]] void at_exit_first(void (*function)(int status)) {
   // Handlers run in reverse order, and what main registered in a forked child's past came before.
   ::on_exit([](int status, void* f) { reinterpret_cast<void (*)(int)>(f)(status); },
             reinterpret_cast<void*>(function));

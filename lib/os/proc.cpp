@@ -78,7 +78,7 @@ const char* thread_pointer() noexcept {
 
 }  // namespace
 
-int pid() noexcept {
+[[gnu::hot]] int pid() noexcept {
   return ::getpid();
 }
 

@@ -18,11 +18,11 @@ static_assert(kSigInt == SIGINT && kSigAbort == SIGABRT && kSigKill == SIGKILL &
               kSigPipe == SIGPIPE && kSigTerm == SIGTERM && kSigChild == SIGCHLD &&
               kSigContinue == SIGCONT && kSigStop == SIGSTOP);
 
-// A sigset_t begins with the kernel's own set of signals, one bit each. Through sigaddset, a call for
-// each of 64, a forked child would also fault in a page of libc that it has no other use for.
+// A sigset_t begins with the kernel's own set of signals, one bit each. Through sigaddset, a call
+// for each of 64, a forked child would also fault in a page of libc that it has no other use for.
 static_assert(sizeof(sigset_t) >= sizeof(SignalSet));
 
-sigset_t to_sigset(SignalSet signals) noexcept {
+[[gnu::hot]] sigset_t to_sigset(SignalSet signals) noexcept {
   // libc uses the two before the first of SIGRTMIN itself, and nobody else may block them.
   const SignalSet ours = signals & ~(signal_bit(32) | signal_bit(33));
   sigset_t set{};
@@ -38,7 +38,7 @@ SignalSet from_sigset(const sigset_t& set) noexcept {
 
 namespace {
 
-SignalHandler install(int signal, SignalHandler handler, int flags) {
+[[gnu::hot]] SignalHandler install(int signal, SignalHandler handler, int flags) {
   struct sigaction wanted {};
   struct sigaction before {};
   wanted.sa_handler = handler;
@@ -49,24 +49,24 @@ SignalHandler install(int signal, SignalHandler handler, int flags) {
 
 }  // namespace
 
-int realtime_signal(int n) noexcept {
+[[gnu::hot]] int realtime_signal(int n) noexcept {
   return SIGRTMAX - n;
 }
 
-SignalSet signal_mask() noexcept {
+[[gnu::hot]] SignalSet signal_mask() noexcept {
   sigset_t now{};
   (void)call_status(Sys::sigmask, [&] { return ::pthread_sigmask(SIG_SETMASK, nullptr, &now); });
   return from_sigset(now);
 }
 
-SignalSet set_signal_mask(SignalSet blocked) noexcept {
+[[gnu::hot]] SignalSet set_signal_mask(SignalSet blocked) noexcept {
   const sigset_t wanted = to_sigset(blocked);
   sigset_t before{};
   (void)call_status(Sys::sigmask, [&] { return ::pthread_sigmask(SIG_SETMASK, &wanted, &before); });
   return from_sigset(before);
 }
 
-SignalHandler set_handler(int signal, SignalHandler handler, bool interrupts) {
+[[gnu::hot]] SignalHandler set_handler(int signal, SignalHandler handler, bool interrupts) {
   return install(signal, handler, interrupts ? 0 : SA_RESTART);
 }
 
@@ -84,7 +84,7 @@ bool is_ignored(int signal) {
   return now.sa_handler == SIG_IGN;
 }
 
-void set_parent_death_signal(int signal) {
+[[gnu::hot]] void set_parent_death_signal(int signal) {
   check(call(Sys::prctl, [&] { return ::prctl(PR_SET_PDEATHSIG, signal); }), "PR_SET_PDEATHSIG");
 }
 

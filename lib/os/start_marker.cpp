@@ -133,7 +133,7 @@ StartMarker take_start_marker() noexcept {
   return marker;
 }
 
-void exit_now(int status) noexcept {
+[[gnu::hot]] void exit_now(int status) noexcept {
   ::_exit(status);
 }
 

@@ -19,10 +19,18 @@ namespace mp::os {
 
 namespace {
 
+// Whether nothing waits in the stream to be written. By its members where they tell, since every
+// page of libc that a child runs on must be mapped first.
+bool is_empty(const std::FILE* stream) noexcept {
+  const bool is_wide = stream->_mode > 0;
+  return is_wide ? ::__fpending(const_cast<std::FILE*>(stream)) == 0
+                 : stream->_IO_write_ptr == stream->_IO_write_base;
+}
+
 // Flushes a stream unless another thread is using it; whether nothing is left in it. One that holds
 // nothing is only looked at: taking its lock would copy its page after every fork.
-bool try_flush(std::FILE* stream) noexcept {
-  if (::__fpending(stream) == 0) {
+[[gnu::hot]] bool try_flush(std::FILE* stream) noexcept {
+  if (is_empty(stream)) {
     return true;
   }
   if (::ftrylockfile(stream) != 0) {
@@ -33,42 +41,71 @@ bool try_flush(std::FILE* stream) noexcept {
   return true;
 }
 
-// Flushes a C++ stream that has a buffer of its own. One that is synchronised with stdio has
-// none: its flush is fflush, which would wait for the lock that try_flush only tries.
 template <class Char>
-void flush_own_buffer(std::basic_ostream<Char>& stream) noexcept {
+bool is_synced(std::basic_streambuf<Char>* buffer) noexcept {
+  return dynamic_cast<__gnu_cxx::stdio_sync_filebuf<Char>*>(buffer) != nullptr;
+}
+
+// Flushes a C++ stream that has a buffer of its own. One that is synchronised with stdio has
+// none: its flush is fflush, which would wait for the lock that try_flush only tries. `synced` is
+// the buffer it had when the program began, if that was such a one: the common case is told by the
+// address, without the type.
+template <class Char>
+[[gnu::hot]] void flush_own_buffer(std::basic_ostream<Char>& stream,
+                                   const std::basic_streambuf<Char>* synced) noexcept {
+  auto* buffer = stream.rdbuf();
+  if (buffer == nullptr || buffer == synced || is_synced(buffer)) {
+    return;
+  }
   try {
-    auto* buffer = stream.rdbuf();
-    if (buffer != nullptr &&
-        dynamic_cast<__gnu_cxx::stdio_sync_filebuf<Char>*>(buffer) == nullptr) {
-      buffer->pubsync();
-    }
+    buffer->pubsync();
   } catch (...) {
     // A user's own buffer may throw; the start of a child is not its business.
   }
 }
 
+// Null until this file is initialised.
+template <class Char>
+struct Synced {
+  const std::basic_streambuf<Char>* out;
+  const std::basic_streambuf<Char>* log;
+};
+constinit Synced<char> narrow{};
+constinit Synced<wchar_t> wide{};
+
+[[maybe_unused]] const bool looked = [] {
+  const auto if_synced = [](auto& stream) {
+    return is_synced(stream.rdbuf()) ? stream.rdbuf() : nullptr;
+  };
+  narrow = {if_synced(std::cout), if_synced(std::clog)};
+  wide = {if_synced(std::wcout), if_synced(std::wclog)};
+  return true;
+}();
+
+// Where a child writes anyhow, so that it need not have another page mapped.
+[[gnu::section("mp_at_fork")]] char null_device[] = "/dev/null";
+
 }  // namespace
 
-bool flush_output() noexcept {
-  flush_own_buffer(std::cout);
-  flush_own_buffer(std::clog);
-  flush_own_buffer(std::wcout);
-  flush_own_buffer(std::wclog);
-  const bool out = try_flush(stdout);
-  return try_flush(stderr) && out;
+[[gnu::hot]] bool flush_output() noexcept {
+  flush_own_buffer(std::cout, narrow.out);
+  flush_own_buffer(std::clog, narrow.log);
+  flush_own_buffer(std::wcout, wide.out);
+  flush_own_buffer(std::wclog, wide.log);
+  const bool flushed = try_flush(stdout);
+  return try_flush(stderr) && flushed;
 }
 
-void drop_inherited_output() noexcept {
+[[gnu::hot]] void drop_inherited_output() noexcept {
   for (std::FILE* stream : {stdout, stderr}) {
-    if (::__fpending(stream) != 0) {
+    if (!is_empty(stream)) {
       ::__fpurge(stream);
     }
   }
 }
 
-void detach_stdin() {
-  Fd null = open_file("/dev/null", O_RDONLY);
+[[gnu::hot]] void detach_stdin() {
+  Fd null = open_file(null_device, O_RDONLY);
   if (null.get() == STDIN_FILENO) {
     set_close_on_exec(null.release(), false);
   } else {

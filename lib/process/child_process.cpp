@@ -135,7 +135,7 @@ std::shared_ptr<ChildProcess> born(const Identity& identity, Entered& entered, o
 
 }  // namespace
 
-std::shared_ptr<ChildProcess> fork_child(ChildSpec spec) {
+[[gnu::hot]] std::shared_ptr<ChildProcess> fork_child(ChildSpec spec) {
   warn_of_threads();
   Entered entered;
   std::unique_ptr<const KeptIdentity> kept = keep(child_identity(spec));

@@ -69,7 +69,7 @@ class HeldCarrier final : public Carrier {
 
 // What every child does first. From here on it has its name, dies with its parent, and ends in
 // order also when somebody calls exit().
-void settle(std::unique_ptr<const KeptIdentity> kept, Origin origin) {
+[[gnu::hot]] void settle(std::unique_ptr<const KeptIdentity> kept, Origin origin) {
   const Identity& identity = kept->identity;
   if (origin == Origin::copy) {
     forget_inherited();
@@ -117,9 +117,9 @@ memory::Message make_start_message(const Identity& identity, ByteView call,
   return message;
 }
 
-void run_forked(memory::ProcessId self, memory::BlockId message,
-                std::unique_ptr<const KeptIdentity> identity,
-                const std::function<void()>& body) noexcept {
+[[gnu::hot]] void run_forked(memory::ProcessId self, memory::BlockId message,
+                             std::unique_ptr<const KeptIdentity> identity,
+                             const std::function<void()>& body) noexcept {
   int code = kBroken;
   try {
     memory::become(self);

@@ -2,6 +2,7 @@
 #include "process/exit.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <limits>
@@ -35,7 +36,7 @@ struct Registry {
   std::vector<std::shared_ptr<Finalize::Entry>> finalizers;  // in the order of their making
   std::vector<std::function<void()>> after_fork;
 };
-Registry& registry() {  // guarded by mutex
+[[gnu::hot]] Registry& registry() {  // guarded by mutex
   static auto* all = new Registry;
   return *all;
 }
@@ -53,7 +54,7 @@ std::function<void()> take(Finalize::Entry& entry) {
 }
 
 // Runs what has at least this priority, the highest first, the latest of equals first.
-void run_finalizers(int least) {
+[[gnu::hot]] void run_finalizers(int least) {
   for (;;) {
     std::shared_ptr<Finalize::Entry> next;
     {
@@ -136,18 +137,18 @@ struct KnownChild {
   std::shared_ptr<ChildProcess> child;
   bool daemon;
 };
-std::vector<KnownChild>& known() {  // guarded by mutex
+[[gnu::hot]] std::vector<KnownChild>& known() {  // guarded by mutex
   static auto* children = new std::vector<KnownChild>;
   return *children;
 }
 
-std::vector<KnownChild> own_children() {
+[[gnu::hot]] std::vector<KnownChild> own_children() {
   const std::lock_guard hold{mutex};
   std::erase_if(known(), [](const KnownChild& one) { return !one.child->is_ours(); });
   return known();
 }
 
-void end_children() {
+[[gnu::hot]] void end_children() {
   const std::vector<KnownChild> children = own_children();
   for (const auto& [child, daemon] : children) {
     if (daemon) {
@@ -160,7 +161,7 @@ void end_children() {
   }
 }
 
-void end_in_order() {
+[[gnu::hot]] void end_in_order() {
   run_finalizers(0);
   end_children();
   Zygote::end_forkserver();
@@ -192,7 +193,7 @@ void arrange_orderly_exit() {
   });
 }
 
-void end_child(int code) noexcept {
+[[gnu::hot]] void end_child(int code) noexcept {
   if (!std::exchange(ending, true)) {
     try {
       end_in_order();
@@ -205,7 +206,7 @@ void end_child(int code) noexcept {
   os::exit_now(code);
 }
 
-void forget_inherited() {
+[[gnu::hot]] void forget_inherited() {
   const std::lock_guard hold{mutex};
   registry().finalizers.clear();
   known().clear();
@@ -213,13 +214,18 @@ void forget_inherited() {
   ending = false;
 }
 
-void run_after_fork_hooks() {
-  std::vector<std::function<void()>> hooks;
-  {
-    const std::lock_guard hold{mutex};
-    hooks = registry().after_fork;
-  }
-  for (const auto& hook : hooks) {
+[[gnu::hot]] void run_after_fork_hooks() {
+  // One by one, since a hook may register another; a copy of all would be the child's first use of
+  // the heap, which costs it half a dozen pages.
+  for (std::size_t i = 0;; ++i) {
+    std::function<void()> hook;
+    {
+      const std::lock_guard hold{mutex};
+      if (i >= registry().after_fork.size()) {
+        return;
+      }
+      hook = registry().after_fork[i];
+    }
     hook();
   }
 }

@@ -24,7 +24,7 @@ constexpr std::size_t kKeySize = 32;
 [[gnu::section("mp_at_fork")]] memory::ForkMutex mutex{20};  // of those who write
 int children = 0;                                            // numbered so far; guarded by mutex
 
-std::atomic<const KeptIdentity*>& current() noexcept {
+[[gnu::hot]] std::atomic<const KeptIdentity*>& current() noexcept {
   // Never destroyed: whoever ends last, a finalizer or a thread, may still ask.
   static std::atomic<const KeptIdentity*> kept{new KeptIdentity{{.name = "MainProcess"}, nullptr}};
   return kept;
@@ -71,7 +71,7 @@ std::unique_ptr<const KeptIdentity> keep(Identity identity) {
       KeptIdentity{std::move(identity), current().load(std::memory_order_acquire)});
 }
 
-void set_identity(std::unique_ptr<const KeptIdentity> identity) noexcept {
+[[gnu::hot]] void set_identity(std::unique_ptr<const KeptIdentity> identity) noexcept {
   const std::lock_guard hold{mutex};
   publish(std::move(identity));
   children = 0;

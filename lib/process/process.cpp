@@ -69,7 +69,7 @@ ProcessState::ProcessState(int parent_pid, std::string parent_name)
 
 ProcessState::~ProcessState() = default;
 
-void ProcessState::expect_open() {
+[[gnu::hot]] void ProcessState::expect_open() {
   if (closed_) {
     throw UsageError{"the process object is closed"};
   }
@@ -148,7 +148,7 @@ void ProcessState::start(Process& object) {
   }
 }
 
-void ProcessState::run() {
+[[gnu::hot]] void ProcessState::run() {
   {
     const std::lock_guard hold{mutex_};
     expect_open();
@@ -374,7 +374,7 @@ void Process::start() {
   detail::running().push_back(state_);
 }
 
-void Process::run() {
+[[gnu::hot]] void Process::run() {
   state_->run();
 }
 void Process::close() {

@@ -41,7 +41,7 @@ std::string_view to_string(StartMethod method) noexcept {
   return index < kNames.size() ? kNames[index] : "unknown";
 }
 
-void set_start_method(StartMethod method, bool force) {
+[[gnu::hot]] void set_start_method(StartMethod method, bool force) {
   if (static_cast<std::size_t>(method) >= kNames.size()) {
     throw UsageError{"there is no such start method"};
   }

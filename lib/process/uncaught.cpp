@@ -39,7 +39,7 @@ void report(const std::string& what, const std::vector<std::uint64_t>& stack) {
 
 }  // namespace
 
-int report_uncaught(const std::function<void()>& body) {
+[[gnu::hot]] int report_uncaught(const std::function<void()>& body) {
   const void* const caller = __builtin_return_address(0);
   try {
     body();

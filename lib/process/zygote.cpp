@@ -119,7 +119,7 @@ std::shared_ptr<Zygote> Zygote::forkserver() {
   return *server;
 }
 
-void Zygote::end_forkserver() noexcept {
+[[gnu::hot]] void Zygote::end_forkserver() noexcept {
   std::shared_ptr<Zygote> last;
   const std::lock_guard hold{server_mutex};
   if (server != nullptr) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 #include "memory/gate.hpp"
 #include "memory/spinner.hpp"
@@ -32,7 +31,9 @@ bool is_inside(const QueueHead& head, ThreadTag other) noexcept {
          !memory::thread_gone(other);
 }
 
-bool wait_until_outside(const QueueHead& head, ThreadTag other, Deadline until) noexcept {
+// `word` is `sharing` already.
+bool wait_until_outside(const QueueHead& head, const Word& word, ThreadTag other,
+                        Deadline until) noexcept {
   const auto outside = [&] { return !is_inside(head, other); };
   memory::Waiting waiting{spinner};
   if (waiting.spin(outside)) {
@@ -43,7 +44,7 @@ bool wait_until_outside(const QueueHead& head, ThreadTag other, Deadline until) 
     if (until.passed() && moment.passed()) {
       return false;
     }
-    std::this_thread::sleep_for(pause);
+    memory::word_sleep(word, other | kSharing, pause, other);
   }
   return true;
 }
@@ -68,7 +69,7 @@ bool share(QueueHead& head, Word& word, ThreadTag me, Deadline until,
       continue;
     }
     memory::heavy_fence();  // pairs with the light one in enter_alone
-    if (!wait_until_outside(head, other, until)) {
+    if (!wait_until_outside(head, word, other, until)) {
       return false;
     }
     if (before_sharing != nullptr) {
