@@ -8,6 +8,9 @@
 #include <thread>
 #include <vector>
 
+#include <sys/uio.h>
+#include <unistd.h>
+
 #include "support/latency.hpp"
 #include "support/peer.hpp"
 #include "support/placement.hpp"
@@ -79,6 +82,23 @@ void copy(benchmark::State& state, std::size_t size) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(size));
 }
 
+// The same out of the memory of another process, by the kernel.
+void copy_from_process(benchmark::State& state, std::size_t size) {
+  std::vector<char> from(size, 1);
+  std::vector<char> to(size);
+  const Peer peer{[] { ::pause(); }};
+  iovec mine{to.data(), size};
+  iovec theirs{from.data(), size};
+  for (auto _ : state) {
+    if (::process_vm_readv(peer.pid(), &mine, 1, &theirs, 1, 0) != static_cast<ssize_t>(size)) {
+      state.SkipWithError("process_vm_readv is not permitted");
+      break;
+    }
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(size));
+  peer.kill();
+}
+
 }  // namespace
 }  // namespace mp::bench
 
@@ -91,6 +111,8 @@ int main(int argc, char** argv) {
   for (const std::size_t size : {8, 64, 1024, 4096, 64 << 10, 1 << 20, 16 << 20, 64 << 20}) {
     if (!quick() || size <= 1 << 20) {
       add("bare/copy/" + bytes(size) + "/memcpy", [size](auto& state) { copy(state, size); });
+      add("bare/copy/" + bytes(size) + "/process_vm_readv",
+          [size](auto& state) { copy_from_process(state, size); });
     }
   }
   return run(argc, argv);

@@ -86,10 +86,17 @@ class IceoryxChannel {
       });
     }
   }
+  // The other process ends without the runtime's destructor, which would remove its socket.
+  static void leave() {
+    for (const char* end : {"", ".lock"}) {
+      ::unlink(("/tmp/" + own_name() + end).c_str());
+    }
+  }
 
  private:
+  static std::string own_name() { return "mp-bench-" + std::to_string(::getpid()); }
   static void begin() {
-    const std::string name = "mp-bench-" + std::to_string(::getpid());
+    const std::string name = own_name();
     iox::runtime::PoshRuntime::initRuntime(
         iox::RuntimeName_t{iox::cxx::TruncateToCapacity, name.c_str()});
   }
@@ -109,7 +116,7 @@ void add_iceoryx(int round_trips) {
   const std::string end = "/" + bytes(size) + "/iceoryx/2cpu";
   const auto with_daemon = [](void (*body)(benchmark::State&, Placement)) {
     return [body](benchmark::State& state) {
-      const Daemon daemon;
+      static const Daemon daemon;  // made before the runtime, so that it ends after it
       body(state, Placement::two_cpus);
     };
   };

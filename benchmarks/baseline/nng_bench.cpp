@@ -20,7 +20,7 @@ namespace {
 class NngPair {
  public:
   using Party = Peer;
-  NngPair(std::size_t, Placement) : address_{"ipc:///tmp/" + unique_name()} {}
+  NngPair(std::size_t, Placement) : address_{"abstract://" + unique_name()} {}
   NngPair(const NngPair&) = delete;
   NngPair& operator=(const NngPair&) = delete;
   ~NngPair() {

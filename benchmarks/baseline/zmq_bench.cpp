@@ -41,7 +41,7 @@ class ZmqChannel {
  public:
   using Party = Side;
   ZmqChannel(std::size_t, Placement)
-      : address_{(between_threads ? "inproc://" : "ipc:///tmp/") + unique_name()} {
+      : address_{(between_threads ? "inproc://" : "ipc://@") + unique_name()} {
     if (between_threads) {
       Context::get();
     }

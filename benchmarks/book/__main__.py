@@ -41,7 +41,7 @@ LONG = Form('long', 0.1, 900, 3, 7, 2, False)
 def options(arguments):
     parser = argparse.ArgumentParser(prog='./dev bench', description=__doc__)
     parser.add_argument('filter', nargs='?', default='.',
-                        help='a regular expression: only those of ours whose names match')
+                        help='a regular expression: only pairs with a name that matches')
     parser.add_argument('--quick', action='store_true',
                         help='a smoke run: everything once and briefly; its figures mean little')
     parser.add_argument('--targets', action='store_true',
@@ -115,7 +115,9 @@ def _measure_pair(results, runner, ours, other, count, place):
           flush=True)
 
 
-def show(results, verdicts):
+def show(chosen, results, verdicts):
+    if chosen.filter != '.':
+        verdicts = [verdict for verdict in verdicts if verdict.value is not None]
     print('\n'.join(table.machine_lines(results)), '', sep='\n')
     print(table.text(table.COMPARISONS, table.comparison_rows(results)), '', sep='\n')
     print(table.text(table.TARGETS, table.target_rows(verdicts)))
@@ -147,7 +149,7 @@ def main(arguments):
     if chosen.json:
         results.dump(chosen.json)
     verdicts = table.verdicts(wanted_targets, results)
-    show(results, verdicts)
+    show(chosen, results, verdicts)
     if chosen.report:
         report.write(chosen.report, results, verdicts)
     if chosen.book:

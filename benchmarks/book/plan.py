@@ -7,8 +7,7 @@ def comparisons(names, targets, pattern='.'):
     """Pairs (ours, other), and (name, None) for what nothing is compared with.
 
     Each of ours is paired with each rival that does the same task, and with what a target compares
-    it with. `pattern` is a regular expression: a pair is wanted if the name of ours matches, what
-    is alone if its own does.
+    it with. `pattern` is a regular expression: a pair is wanted if one of its names matches.
     """
     wanted = re.compile(pattern)
     known = set(names)
@@ -22,5 +21,5 @@ def comparisons(names, targets, pattern='.'):
             pairs.append(pair)
     paired = {name for pair in pairs for name in pair}
     pairs += [(name, None) for name in names if name not in paired]
-    return sorted((pair for pair in pairs if wanted.search(str(pair[0]))),
-                  key=lambda pair: (pair[0], str(pair[1])))
+    matching = [pair for pair in pairs if any(each and wanted.search(str(each)) for each in pair)]
+    return sorted(matching, key=lambda pair: (pair[0], str(pair[1])))

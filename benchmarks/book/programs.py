@@ -58,10 +58,15 @@ def benchmarks_of(command, environment):
             yield Benchmark(names.parse(line.strip()), command, line.strip())
 
 
+def exactly(full_name):
+    """The regular expression of one name. Not re.escape: to POSIX '\\-' and '\\/' are errors."""
+    return '^' + re.sub(r'[.+*?()\[\]{}|\\^$]', r'\\\g<0>', full_name) + '$'
+
+
 def run(benchmark, min_time, timeout, environment):
     """Runs the benchmark once, in a process group of its own; its sample."""
     command = benchmark.command + [
-        f'--benchmark_filter=^{re.escape(benchmark.full_name)}$', f'--benchmark_min_time={min_time}',
+        f'--benchmark_filter={exactly(benchmark.full_name)}', f'--benchmark_min_time={min_time}',
         '--benchmark_format=json']
     child = subprocess.Popen(command, env=environment, text=True, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)

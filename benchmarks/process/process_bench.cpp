@@ -117,7 +117,9 @@ int main(int argc, char** argv) {
   add("process/start_join/small/posix_vfork", raw_vfork);
   add("process/start_join/small/posix_spawn", raw_spawn);
   add_methods("small", 0);
-  add_methods("1GiB", kGiB);
+  if (!quick()) {
+    add_methods("1GiB", kGiB);
+  }
   const int status = run(argc, argv);
   mp::process::Zygote::end_forkserver();
   return status;

@@ -56,12 +56,15 @@ class MpRawQueue {
   RawQueue::Item item_;
 };
 
-constexpr int kEach = 200'000;
+// Messages of each producer.
+int each() {
+  return quick() ? 20'000 : 200'000;
+}
 
 template <class Channel>
 void add_channel(const std::string& impl) {
   add_put_and_get<Channel>("queue", impl);
-  add_crowd<Channel>("queue", "one_to_one/64B", impl, {1, 1, kEach}, true);
+  add_crowd<Channel>("queue", "one_to_one/64B", impl, {1, 1, each()}, true);
 }
 
 template <class Channel>
@@ -72,7 +75,7 @@ void add_between_processes(const std::string& impl) {
 
 template <class Channel>
 void add_many(const std::string& impl) {
-  add_crowd<Channel>("queue", "four_to_four/64B", impl, {4, 4, kEach}, false);
+  add_crowd<Channel>("queue", "four_to_four/64B", impl, {4, 4, each()}, false);
 }
 
 // The same number of messages by more and more processes, half of which put.
@@ -82,7 +85,7 @@ void add_crowds(const std::string& impl, int most) {
     if (processes <= (quick() ? 8 : most)) {
       const int half = processes / 2;
       add_crowd<Channel>("queue", "crowd/" + std::to_string(processes) + "p", impl,
-                         {half, half, 2 * kEach / half}, false);
+                         {half, half, 2 * each() / half}, false);
     }
   }
 }

@@ -244,6 +244,7 @@ void crowd(benchmark::State& state, Placement placement, Crowd who) {
           pin(cpu_of(placement, 1));
           consume<Channel, size>(channel, total / who.consumers);
           gun.done();
+          leave(channel);
         }));
       }
       state.ResumeTiming();

@@ -150,6 +150,9 @@ class Programs(unittest.TestCase):
         sample = programs.run(self.benchmark('a/b/-/mp'), 0.1, 20, dict(os.environ))
         self.assertEqual(sample, {'cost_ns': 2000, 'p50_ns': 7.0})
 
+    def test_are_asked_for_one_benchmark(self):
+        self.assertEqual(programs.exactly('a/-/b_c/min_time:0.1'), r'^a/-/b_c/min_time:0\.1$')
+
     def test_that_fail_say_so(self):
         with self.assertRaisesRegex(programs.Failed, 'no such luck'):
             programs.run(self.benchmark('a/b/-/fails'), 0.1, 20, dict(os.environ))
