@@ -40,10 +40,22 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon() {
     ::kill(pid_, SIGTERM);
-    ::waitpid(pid_, nullptr, 0);
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    if (WIFSIGNALED(status) || WEXITSTATUS(status) == 0) {  // no other ran before it
+      remove_leftovers();
+    }
   }
 
  private:
+  // It leaves files behind, and empties them when it begins again.
+  static void remove_leftovers() {
+    for (const char* file :
+         {"/tmp/roudi", "/tmp/roudi.lock", "/tmp/iox-unique-roudi.lock", "/dev/shm/iceoryx_mgmt"}) {
+      ::unlink(file);
+    }
+  }
+
   pid_t pid_;
 };
 

@@ -49,7 +49,7 @@ def _per_second(_, cost):
 def _bytes(size):
     for unit, scale in (('GiB', 2 ** 30), ('MiB', 2 ** 20), ('KiB', 2 ** 10)):
         if size >= scale:
-            return f'{stats.figure(size / scale).removesuffix(".00").removesuffix(".0")} {unit}'
+            return f'{size / scale:g} {unit}'
     return f'{size:.0f} B'
 
 

@@ -10,7 +10,7 @@ _STYLE = '''
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2733; margin: 0 auto; max-width: 1360px;
   padding: 24px; background: #fff }
 h1 { font-size: 26px; margin: 0 } h2 { font-size: 19px; margin: 36px 0 4px }
-p { margin: 4px 0 12px; max-width: 80ch } .machine { color: #56646f }
+p { margin: 4px 0 12px; max-width: 90ch } .machine { color: #56646f; max-width: none; margin: 0 }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(560px, 1fr)); gap: 12px 28px }
 figure { margin: 0 } figcaption b { display: block; font-size: 16px }
 svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; fill: #1c2733 }

@@ -2,13 +2,24 @@
 """Charts as SVG: lines over logarithmic axes, and bars made of parts."""
 import html
 import math
+import re
 
 WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 74, 150, 14, 46
 
-# Colours that are told apart by those who see few; ours is the first.
+# Colours that are told apart by those who see few; ours is the first, and a rival has the same in
+# every chart.
 COLOURS = ('#0b5fa5', '#d1495b', '#66a182', '#edae49', '#8d6a9f', '#4f6d7a', '#c06c2b', '#2e4057',
            '#a3a847', '#b83b9c')
+_given = {}
+
+
+def colour_of(name):
+    """The colour of an implementation. There are fewer colours than names."""
+    if name not in _given:
+        ours = name == 'mp' or name.startswith('mp_')
+        _given[name] = COLOURS[0] if ours else COLOURS[1 + len(_given) % (len(COLOURS) - 1)]
+    return _given[name]
 
 
 def _ticks(low, high, base):
@@ -35,17 +46,22 @@ def _text(x, y, words, anchor='middle', extra=''):
             f'{html.escape(words)}</text>')
 
 
+def _plain(label):
+    """A round number without its zeros behind the point."""
+    return re.sub(r'\.0+(?= |$)', '', label)
+
+
 def _frame(x_axis, y_axis, x_title, y_title, show_x, show_y):
     bottom = HEIGHT - BOTTOM
     parts = []
     for tick in y_axis.ticks:
         y = y_axis.at(tick)
         parts.append(f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}"/>')
-        parts.append(_text(LEFT - 6, y + 4, show_y(tick), 'end'))
+        parts.append(_text(LEFT - 6, y + 4, _plain(show_y(tick)), 'end'))
     for tick in x_axis.ticks:
         x = x_axis.at(tick)
         parts.append(f'<line class="grid" x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{bottom}"/>')
-        parts.append(_text(x, bottom + 16, show_x(tick)))
+        parts.append(_text(x, bottom + 16, _plain(show_x(tick))))
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(_text(middle, HEIGHT - 8, x_title, extra=' class="title"'))
     parts.append(_text(0, 0, y_title, extra=f' class="title" transform="translate(13 '
@@ -59,7 +75,8 @@ def lines(series, x_title, y_title, show_x, show_y, x_base=10):
     x_axis = _Axis([x for x, _ in points], x_base, LEFT, WIDTH - RIGHT)
     y_axis = _Axis([y for _, y in points], 10, HEIGHT - BOTTOM, TOP)
     parts = _frame(x_axis, y_axis, x_title, y_title, show_x, show_y)
-    for (name, path), colour in zip(series.items(), _cycle()):
+    for name, path in series.items():
+        colour = colour_of(name)
         places = [(x_axis.at(x), y_axis.at(y)) for x, y in sorted(path)]
         joined = ' '.join(f'{x:.1f},{y:.1f}' for x, y in places)
         thick = 3 if colour == COLOURS[0] else 1.6
@@ -72,20 +89,14 @@ def lines(series, x_title, y_title, show_x, show_y, x_base=10):
     return _svg(parts + _legend(ends))
 
 
-def _cycle():
-    while True:
-        yield from COLOURS
-
-
 def _legend(ends):
     """Names at the right, in the order in which the lines end, not over one another."""
-    colours = dict(zip(ends, _cycle()))
     parts, last = [], TOP - 6
     room = HEIGHT - BOTTOM - 15 * len(ends)
     for place, name in enumerate(sorted(ends, key=ends.get)):
         last = max(last + 15, min(ends[name] + 4, room + 15 * (place + 1)))
         parts.append(_text(WIDTH - RIGHT + 12, last, name, 'start',
-                           f' class="name" fill="{colours[name]}"'))
+                           f' class="name" fill="{colour_of(name)}"'))
     return parts
 
 

@@ -372,4 +372,4 @@ class TheTargetsOfTheTree(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main()
+    unittest.main(argv=sys.argv[:1])
