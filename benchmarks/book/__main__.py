@@ -30,12 +30,13 @@ class Form:
     timeout: float  # s, of one run
     rounds: int  # of a pair
     rounds_of_targets: int  # of a pair that a target is about
+    budget: float  # s, after which a pair has no more rounds than `rounds`
     repeats: int  # of a round during which the machine changed, for each that is wanted
     once: bool  # one run of each benchmark serves all its pairs
 
 
-QUICK = Form('quick', 0.001, 60, 1, 1, 0, True)
-LONG = Form('long', 0.1, 900, 3, 7, 2, False)
+QUICK = Form('quick', 0.001, 60, 1, 1, 60, 0, True)
+LONG = Form('long', 0.1, 900, 3, 7, 60, 2, False)
 
 
 def options(arguments):

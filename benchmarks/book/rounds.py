@@ -5,6 +5,8 @@ All programs are children of this process, one at a time, and pin themselves. Th
 says whether the machine stayed as it was meanwhile: a round during which it moved too far is
 thrown away and done again, up to a number of times.
 """
+import time
+
 from . import programs
 
 # By how much the bare round trip may differ before and after a pair.
@@ -29,10 +31,16 @@ class Runner:
         return self._seen[name]
 
     def measure(self, ours, other, rounds):
-        """(rounds, how many were repeated); raises programs.Failed."""
+        """(rounds, how many were repeated); raises programs.Failed.
+
+        No more rounds than anything gets when the pair has taken longer than the form's budget.
+        """
         kept, repeated = [], 0
         self._last_bare = None
+        began = time.monotonic()
         while len(kept) < rounds:
+            if len(kept) >= self.form.rounds and time.monotonic() - began > self.form.budget:
+                break
             part, steady = self._round(ours, other)
             if not steady and repeated < self.form.repeats * rounds:
                 repeated += 1
