@@ -5,8 +5,8 @@
 #include <benchmark/benchmark.h>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,32 +14,18 @@
 #include <vector>
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "mp/connection.hpp"
 #include "mp/manager.hpp"
 #include "mp/process.hpp"
 
 #include "manager/protocol_layout.hpp"
-#include "support/latency.hpp"
+#include "support/messages.hpp"
 #include "support/registry.hpp"
 
 namespace mp::bench {
 namespace {
-
-// How many clients there can be here: each takes two descriptors of this process.
-std::size_t most_clients() {
-  constexpr rlim_t kWanted = 40'000;
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  const rlimit raised{kWanted, std::max(kWanted, limit.rlim_max)};
-  if (::setrlimit(RLIMIT_NOFILE, &raised) != 0) {  // who may not has what is allowed
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-  }
-  constexpr std::size_t kOthers = 100;
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  return (limit.rlim_cur - kOthers) / 2;
-}
 
 // A connection of its own that speaks the wire of one: a proxy would share this process'
 // connection.
@@ -74,19 +60,57 @@ double in_status(int pid, const std::string& field) {
   return -1;
 }
 
+// As many descriptors as this process may have, here and in the server that it starts.
+void allow_descriptors() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Clients that wait for a lock, in processes of their own: each takes two descriptors.
+class Crowd {
+ public:
+  Crowd(const Address& address, std::uint64_t lock, std::size_t count) {
+    int processes = 0;
+    for (std::size_t done = 0; done < count; done += kEach, ++processes) {
+      peers_.push_back(std::make_unique<Peer>([&, mine = std::min(kEach, count - done)] {
+        std::vector<Connection> waiting;
+        for (std::size_t i = 0; i != mine; ++i) {
+          waiting.push_back(dial(address));
+          ask(waiting.back(), layout::Op::call, lock, "acquire");
+        }
+        gun_.done();
+        ::pause();
+      }));
+    }
+    gun_.fire(processes);
+  }
+  Crowd(const Crowd&) = delete;
+  Crowd& operator=(const Crowd&) = delete;
+  ~Crowd() {
+    for (const auto& peer : peers_) {
+      peer->kill();
+    }
+  }
+
+ private:
+  static constexpr std::size_t kEach = 4000;
+
+  Gun gun_;
+  std::vector<std::unique_ptr<Peer>> peers_;
+};
+
 void clients(benchmark::State& state, std::size_t count) {
   using Clock = std::chrono::steady_clock;
+  allow_descriptors();
   SyncManager manager{{.authkey = "key", .start = StartMethod::fork}};
   manager.register_object<LockProxy>("lock");
   manager.start();
   const int server = active_children().at(0).pid().value();
   const auto lock = manager.get<LockProxy>("lock");
   lock.acquire();
-  std::vector<Connection> waiting;
-  for (std::size_t i = 0; i != count; ++i) {
-    waiting.push_back(dial(manager.address()));
-    ask(waiting.back(), layout::Op::call, lock.raw().token().id, "acquire");
-  }
+  const Crowd waiting{manager.address(), lock.raw().token().id, count};
   std::vector<double> times;
   for (auto _ : state) {
     const auto begin = Clock::now();
@@ -108,9 +132,8 @@ void clients(benchmark::State& state, std::size_t count) {
 
 int main(int argc, char** argv) {
   using namespace mp::bench;
-  const std::size_t most = most_clients();
   for (const std::size_t number : {1, 10, 100, 1'000, 10'000}) {
-    if (number <= (quick() ? 100 : most)) {
+    if (number <= (quick() ? 100 : 10'000)) {
       add_manual("manager/clients/" + count(number) + "/mp", [number](auto& state) {
         clients(state, number);
       })->Iterations(51);

@@ -110,6 +110,7 @@ void round_trip(benchmark::State& state, Placement placement) {
     way.send(message.data(), size);
     way.recv(message.data(), size);
   };
+  once();  // some find each other only now
   const CpuMeter cpu{peer};
   for (auto _ : state) {
     once();
@@ -127,23 +128,25 @@ void stream(benchmark::State& state, Placement placement) {
   const typename Way::Party peer{[&] { serve<Way, size>(way, placement); }};
   const Pinned here{cpu_of(placement, 0)};
   Message<size> message;
+  const auto end_batch = [&](Wish wish) {
+    message.wish(wish);
+    way.send(message.data(), size);
+    way.recv(message.data(), size);
+    message.wish(Wish::none);
+  };
+  end_batch(Wish::answer);  // some find each other only now
   const CpuMeter cpu{peer};
   for (auto _ : state) {
     for (int i = 1; i < kBatch; ++i) {
       way.send(message.data(), size);
     }
-    message.wish(Wish::answer);
-    way.send(message.data(), size);
-    way.recv(message.data(), size);
-    message.wish(Wish::none);
+    end_batch(Wish::answer);
   }
   cpu.report(state);
   state.counters["cpu_ns"].value /= kBatch;
   state.SetItemsProcessed(state.iterations() * kBatch);
   state.SetBytesProcessed(state.iterations() * kBatch * static_cast<std::int64_t>(size));
-  message.wish(Wish::answer_and_leave);
-  way.send(message.data(), size);
-  way.recv(message.data(), size);
+  end_batch(Wish::answer_and_leave);
 }
 
 template <class Channel, std::size_t size>
