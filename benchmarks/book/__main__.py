@@ -121,7 +121,10 @@ def show(chosen, results, verdicts):
         verdicts = [verdict for verdict in verdicts if verdict.value is not None]
     print('\n'.join(table.machine_lines(results)), '', sep='\n')
     print(table.text(table.COMPARISONS, table.comparison_rows(results)), '', sep='\n')
-    print(table.text(table.TARGETS, table.target_rows(verdicts)))
+    if results.form == 'quick' and not chosen.targets:
+        print('A smoke run: every benchmark ran, and its figures mean little.')
+    else:
+        print(table.text(table.TARGETS, table.target_rows(verdicts)))
     for failure in results.failed:
         print(f'FAILED: {failure}')
 

@@ -5,7 +5,7 @@ import math
 import re
 
 WIDTH, HEIGHT = 640, 360
-LEFT, RIGHT, TOP, BOTTOM = 74, 150, 14, 46
+LEFT, RIGHT, TOP, BOTTOM = 86, 150, 14, 46
 
 # Colours that are told apart by those who see few; ours is the first, and a rival has the same in
 # every chart.

@@ -49,9 +49,10 @@ def _mark(verdict):
 def _seen(verdict):
     if verdict.value is None:
         return ''
-    if verdict.target.other is None and verdict.target.measure == 'cost':
+    measure = verdict.target.measure
+    if verdict.target.other is None and (measure == 'cost' or measure.endswith('_ns')):
         return stats.time(verdict.value)
-    if verdict.target.other is None and verdict.target.measure == 'speed':
+    if verdict.target.other is None and measure == 'speed':
         return stats.rate(verdict.value)
     return stats.figure(verdict.value)
 

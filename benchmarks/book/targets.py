@@ -7,7 +7,8 @@ A line is one of
     NAME  speed   at-least  4 x OTHER        at least 4 times as fast as the other
     NAME  cost    at-most   1.5 us           an absolute bound: ns, us, ms, s
     NAME  speed   at-least  300 k/s          operations a second: /s, k/s, M/s
-    NAME  COUNTER at-most   1                the counter of that name, or of the other: "1 x OTHER"
+    NAME  COUNTER at-most   1                the counter of that name, or of the other: "1 x OTHER";
+                                             with a unit for nanoseconds (ms) and bytes (MiB)
 
 and names are those of benchmarks. '#' begins a comment.
 """
@@ -16,8 +17,7 @@ import dataclasses
 from . import names
 from . import stats
 
-_NS = {'ns': 1, 'us': 1e3, 'ms': 1e6, 's': 1e9}
-_PER_SECOND = {'/s': 1, 'k/s': 1e3, 'M/s': 1e6}
+_UNITS = {'ns': 1, 'us': 1e3, 'ms': 1e6, 's': 1e9, '/s': 1, 'k/s': 1e3, 'M/s': 1e6, 'MiB': 2 ** 20}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,10 +68,8 @@ def _target(words):
     bound, other = float(number), None
     if rest and rest[0] == 'x':
         other = names.parse(rest[1])
-    elif measure == 'cost':
-        bound *= _NS[rest[0]]
-    elif measure == 'speed':
-        bound *= _PER_SECOND[rest[0]]
+    elif rest or measure in ('cost', 'speed'):
+        bound *= _UNITS[rest[0]]
     text = ' '.join([measure, relation.replace('-', ' '), number, *rest])
     return Target(names.parse(ours), measure, relation == 'at-most', bound, other, text)
 

@@ -211,6 +211,12 @@ class Targets(unittest.TestCase):
         self.assertEqual([verdict.missed for verdict in self.judged(apply=10_100.0)][3], True)
         self.assertEqual([verdict.missed for verdict in self.judged(jain=0.79)][4], True)
 
+    def test_have_units(self):
+        bounds = {'cost at-most 2 us': 2000, 'speed at-least 3 k/s': 3000, 'p50_ns at-most 5 ms': 5e6,
+                  'resident at-most 2 MiB': 2 << 20, 'wakes_per_s at-most 1': 1}
+        for text, bound in bounds.items():
+            self.assertEqual(targets.parse(['a/b/-/mp ' + text])[0].bound, bound)
+
     def test_compare_what_was_taken_together(self):
         verdict = self.judged()[1]
         self.assertAlmostEqual(verdict.value, 20.0)
@@ -224,6 +230,7 @@ class Targets(unittest.TestCase):
 
     def test_that_cannot_be_read_are_named(self):
         for line in ('a/b/-/mp cost below 1 us', 'a/b/-/mp cost at-most 1 parsec', 'nonsense',
+                     'a/b/-/mp cost at-most 1',
                      'a/b/-/mp cost at-most 1 x nobody'):
             with self.assertRaisesRegex(ValueError, 'line 1'):
                 targets.parse([line])
@@ -252,6 +259,11 @@ class Driver(unittest.TestCase):
         self.assertEqual(row.split(), ['pipe/round_trip/1MiB/mp/2cpu', '200', 'us', '10', '%',
                                        'posix_pipe', '900', 'us', '10', '%', '4.50', '0', '%'])
         self.assertIn('kernel 6.1.0', said)
+
+    def test_says_nothing_of_targets_after_a_smoke_run(self):
+        said = self.of_canned(canned.run(form='quick', apply=6000.0))[1]
+        self.assertIn('A smoke run', said)
+        self.assertNotIn('MISSED', said)
 
     def test_ends_with_0_when_targets_are_met(self):
         self.assertEqual(self.of_canned(canned.run(), '--targets')[0], 0)
