@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What it costs to send a value, beside what it costs to copy it: BM_X_Copy is the copy
-// constructor, BM_X_RoundTrip is encode into fresh bytes and decode from them.
+// What it costs to send a value, encoded into fresh bytes and decoded from them, beside what it
+// costs to copy it by its copy constructor.
 #include <benchmark/benchmark.h>
 #include <map>
 #include <string>
@@ -9,6 +9,9 @@
 
 #include "mp/codec.hpp"
 
+#include "support/registry.hpp"
+
+namespace mp::bench {
 namespace {
 
 struct Record {
@@ -48,7 +51,7 @@ Plain plain() {
   return {1, 2, 3, 4};
 }
 
-std::tuple<int, std::string> tuple() {
+std::tuple<int, std::string> pair() {
   return {1, "a string"};
 }
 
@@ -67,10 +70,10 @@ void round_trip(benchmark::State& state) {
   const auto value = make();
   using T = std::remove_const_t<decltype(value)>;
   for (auto _ : state) {
-    mp::Bytes bytes = mp::encode(value);
+    Bytes bytes = encode(value);
     benchmark::DoNotOptimize(bytes.data());
     benchmark::ClobberMemory();
-    T again = mp::decode<T>(std::move(bytes));
+    T again = decode<T>(std::move(bytes));
     benchmark::DoNotOptimize(again);
     benchmark::ClobberMemory();
   }
@@ -80,11 +83,11 @@ void round_trip(benchmark::State& state) {
 template <auto make>
 void encode_in_place(benchmark::State& state) {
   const auto value = make();
-  mp::Bytes memory(mp::encoded_size(value));
+  Bytes memory(encoded_size(value));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(mp::encoded_size(value));
-    mp::Writer out{memory};
-    mp::write(out, value);
+    benchmark::DoNotOptimize(encoded_size(value));
+    Writer out{memory};
+    write(out, value);
     benchmark::ClobberMemory();
   }
 }
@@ -93,38 +96,43 @@ template <auto make>
 void decode_in_place(benchmark::State& state) {
   const auto value = make();
   using T = std::remove_const_t<decltype(value)>;
-  mp::Bytes memory(mp::encoded_size(value));
-  mp::Writer out{memory};
-  mp::write(out, value);
+  Bytes memory(encoded_size(value));
+  Writer out{memory};
+  write(out, value);
   for (auto _ : state) {
-    mp::Reader in{memory};
-    T again = mp::read<T>(in);
+    Reader in{memory};
+    T again = read<T>(in);
     benchmark::DoNotOptimize(again);
     benchmark::ClobberMemory();
   }
 }
 
-#define MP_CODEC_BENCH(name, make)                              \
-  BENCHMARK(copy<make>)->Name("BM_" name "_Copy");              \
-  BENCHMARK(round_trip<make>)->Name("BM_" name "_RoundTrip");   \
-  BENCHMARK(encode_in_place<make>)->Name("BM_" name "_Encode"); \
-  BENCHMARK(decode_in_place<make>)->Name("BM_" name "_Decode")
-
-MP_CODEC_BENCH("Doubles1000", doubles);
-MP_CODEC_BENCH("Record", record);
-MP_CODEC_BENCH("Map100", map_of_100);
-MP_CODEC_BENCH("Plain24", plain);
-MP_CODEC_BENCH("Tuple", tuple);
-
-void encode_exception(benchmark::State& state) {
+void encode_error(benchmark::State& state) {
   const auto error = std::make_exception_ptr(std::runtime_error{"something went wrong"});
   for (auto _ : state) {
-    mp::Bytes bytes = mp::encode_exception(error, {.process_name = "Worker-1", .pid = 42});
+    Bytes bytes = encode_exception(error, {.process_name = "Worker-1", .pid = 42});
     benchmark::DoNotOptimize(bytes.data());
   }
 }
-BENCHMARK(encode_exception)->Name("BM_Exception_Encode");
+
+template <auto make>
+void add_value(const std::string& size) {
+  add("codec/encode_decode/" + size + "/mp", round_trip<make>);
+  add("codec/encode_decode/" + size + "/copy", copy<make>);
+  add("codec/encode_in_place/" + size + "/mp", encode_in_place<make>);
+  add("codec/decode_in_place/" + size + "/mp", decode_in_place<make>);
+}
 
 }  // namespace
+}  // namespace mp::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  using namespace mp::bench;
+  add_value<doubles>("doubles1000");
+  add_value<record>("record");
+  add_value<map_of_100>("map100");
+  add_value<plain>("plain24");
+  add_value<pair>("tuple");
+  add("codec/encode/exception/mp", encode_error);
+  return run(argc, argv);
+}

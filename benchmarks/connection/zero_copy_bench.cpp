@@ -1,159 +1,135 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a long message costs that is handed over and not copied, beside a short one; and connections
-// over sockets beside the bare sockets. Each benchmark has a forked peer on the other CPU.
+// What a long message costs that is handed over and not copied; and connections over sockets beside
+// the bare sockets. Each benchmark has a peer on the other CPU.
 //
-//   Short        64 bytes there and back
-//   HandedOver   a message of 1 MiB there and back, in the same memory
-//   Lent         1 MiB of fresh memory there, 64 bytes back
-//   Copied       1 MiB there by send_bytes and recv_bytes, 64 bytes back
-//   Socket       64 bytes there and back
-#include <algorithm>
+//   pipe/round_trip/1MiB/mp_handed_over   a message there and back, in the same memory
+//   pipe/there/1MiB/mp_lent               fresh memory there, 64 bytes back
+//   pipe/there/1MiB/mp                    there by send_bytes and recv_bytes, 64 bytes back
 #include <array>
 #include <benchmark/benchmark.h>
+#include <string>
 #include <thread>
 #include <utility>
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "mp/connection.hpp"
 
-#include "peer.hpp"
+#include "baseline/posix_channels.hpp"
+#include "support/messages.hpp"
+#include "support/registry.hpp"
 
+namespace mp::bench {
 namespace {
 
 constexpr std::size_t kLong = 1 << 20;
 using Short = std::array<std::byte, 64>;
 
-// Runs `body` for ever on the other CPU.
-class Peer {
+// Runs `body` for ever on the other CPU, while this process stays on the first.
+class Other {
  public:
   template <class F>
-  explicit Peer(F&& body)
-      : peer_{false, [&] {
-                for (;;) {
-                  body();
-                }
-              }} {}
+  explicit Other(F&& body)
+      : peer_{[&] {
+          pin(cpu_of(placements().front(), 1));
+          for (;;) {
+            body();
+          }
+        }} {}
+  Other(const Other&) = delete;
+  Other& operator=(const Other&) = delete;
+  ~Other() { peer_.kill(); }
 
  private:
-  mp::bench::Peer peer_;
+  Peer peer_;
+  Pinned here_{cpu_of(Placement::one_cpu, 0)};
 };
 
-void BM_Pipe_Short(benchmark::State& state) {
-  const auto ends = mp::Pipe();
-  const Peer peer{[end = ends.second] {
-    Short message;
-    end.recv_bytes_into(message);
-    end.send_bytes(message);
-  }};
-  Short message{};
+template <class Once>
+void repeat(benchmark::State& state, const Once& once) {
   for (auto _ : state) {
-    ends.first.send_bytes(message);
-    ends.first.recv_bytes_into(message);
+    once();
   }
+  report_latency(state, once);
 }
 
-void BM_Pipe_HandedOver(benchmark::State& state) {
-  const auto ends = mp::Pipe();
-  const Peer peer{[end = ends.second] { end.send_zero_copy(mp::Loan{end.recv_view()}); }};
-  mp::Loan loan{kLong};
-  for (auto _ : state) {
+void handed_over(benchmark::State& state) {
+  const auto ends = Pipe();
+  const Other other{[end = ends.second] { end.send_zero_copy(Loan{end.recv_view()}); }};
+  Loan loan{kLong};
+  repeat(state, [&] {
     ends.first.send_zero_copy(std::move(loan));
-    loan = mp::Loan{ends.first.recv_view()};
-  }
+    loan = Loan{ends.first.recv_view()};
+  });
 }
 
-void BM_Pipe_Lent(benchmark::State& state) {
-  const auto ends = mp::Pipe();
-  const Peer peer{[end = ends.second] {
+void lent(benchmark::State& state) {
+  const auto ends = Pipe();
+  const Other other{[end = ends.second] {
     benchmark::DoNotOptimize(end.recv_view().bytes().data());
     end.send_bytes(Short{});
   }};
   Short answer{};
-  for (auto _ : state) {
-    ends.first.send_zero_copy(mp::Loan{kLong});
+  repeat(state, [&] {
+    ends.first.send_zero_copy(Loan{kLong});
     ends.first.recv_bytes_into(answer);
-  }
+  });
 }
 
-void BM_Pipe_Copied(benchmark::State& state) {
-  const auto ends = mp::Pipe();
-  const Peer peer{[end = ends.second, message = mp::Bytes(kLong)]() mutable {
+void copied(benchmark::State& state) {
+  const auto ends = Pipe();
+  const Other other{[end = ends.second, message = Bytes(kLong)]() mutable {
     end.recv_bytes_into(message);
     end.send_bytes(Short{});
   }};
-  const mp::Bytes message(kLong);
+  const Bytes message(kLong);
   Short answer{};
-  for (auto _ : state) {
+  repeat(state, [&] {
     ends.first.send_bytes(message);
     ends.first.recv_bytes_into(answer);
-  }
+  });
 }
 
-void BM_Connection_Socket(benchmark::State& state, const mp::Address& address) {
-  const mp::Listener listener{address};
-  mp::Connection client;
-  std::thread other{[&] { client = mp::Client(listener.address()); }};
-  const mp::Connection server = listener.accept();
-  other.join();
-  const Peer peer{[&] {
+void exchange(benchmark::State& state, const Address& address) {
+  const Listener listener{address};
+  Connection client;
+  std::thread dialling{[&] { client = Client(listener.address()); }};
+  const Connection server = listener.accept();
+  dialling.join();
+  const Other other{[&] {
     Short message;
     client.recv_bytes_into(message);
     client.send_bytes(message);
   }};
   Short message{};
-  for (auto _ : state) {
+  repeat(state, [&] {
     server.send_bytes(message);
     server.recv_bytes_into(message);
-  }
+  });
 }
 
-void BM_Socketpair_Socket(benchmark::State& state) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
-    std::abort();
-  }
-  {
-    const Peer peer{[&] {
-      Short message;
-      if (read(ends[1], message.data(), message.size()) <= 0 ||
-          write(ends[1], message.data(), message.size()) <= 0) {
-        _exit(1);
-      }
-    }};
-    Short message{};
-    for (auto _ : state) {
-      if (write(ends[0], message.data(), message.size()) <= 0 ||
-          read(ends[0], message.data(), message.size()) <= 0) {
-        std::abort();
-      }
-    }
-  }
-  close(ends[0]);
-  close(ends[1]);
-}
-
-void BM_Listener_Handshake(benchmark::State& state) {
-  const mp::Listener listener{mp::tcp("127.0.0.1", 0), {.authkey = "secret"}};
-  const Peer peer{[&] {
-    static_cast<void>(
-        mp::Client(listener.address(), {.authkey = "secret"}).poll(mp::Deadline::never()));
+void handshake(benchmark::State& state) {
+  const Listener listener{tcp("127.0.0.1", 0), {.authkey = "secret"}};
+  const Other other{[&] {
+    static_cast<void>(Client(listener.address(), {.authkey = "secret"}).poll(Deadline::never()));
   }};
   for (auto _ : state) {
     listener.accept().close();
   }
 }
 
-BENCHMARK(BM_Pipe_Short)->UseRealTime();
-BENCHMARK(BM_Pipe_HandedOver)->UseRealTime();
-BENCHMARK(BM_Pipe_Lent)->UseRealTime();
-BENCHMARK(BM_Pipe_Copied)->UseRealTime();
-BENCHMARK_CAPTURE(BM_Connection_Socket, tcp, mp::tcp("127.0.0.1", 0))->UseRealTime();
-BENCHMARK_CAPTURE(BM_Connection_Socket, unix_socket, mp::Address{})->UseRealTime();
-BENCHMARK(BM_Socketpair_Socket)->UseRealTime();
-BENCHMARK(BM_Listener_Handshake)->UseRealTime();
-
 }  // namespace
+}  // namespace mp::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  using namespace mp::bench;
+  const std::string place = suffix(placements().front());
+  add("pipe/round_trip/1MiB/mp_handed_over" + place, handed_over);
+  add("pipe/there/1MiB/mp_lent" + place, lent);
+  add("pipe/there/1MiB/mp" + place, copied);
+  add("socket/round_trip/64B/mp_tcp" + place,
+      [](auto& state) { exchange(state, mp::tcp("127.0.0.1", 0)); });
+  add("socket/round_trip/64B/mp_unix" + place, [](auto& state) { exchange(state, mp::Address{}); });
+  add("socket/round_trip/64B/socketpair" + place,
+      [](auto& state) { round_trip<TwoWay<Socketpair>, 64>(state, placements().front()); });
+  add("socket/handshake/-/mp_tcp" + place, handshake);
+  return run(argc, argv);
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a call of a manager's server costs, beside a ping-pong of equal bytes over a raw socket pair
-// between two processes, and beside CPython against CPython (cpython_manager.py).
+// between two processes.
 #include <array>
 #include <benchmark/benchmark.h>
 #include <cstdint>
@@ -14,6 +14,10 @@
 
 #include "mp/manager.hpp"
 
+#include "support/latency.hpp"
+#include "support/registry.hpp"
+
+namespace mp::bench {
 namespace {
 
 // The frames of dict.set(int, int), and of the answer.
@@ -31,7 +35,7 @@ void read_all(int fd, char* to, std::size_t size) {
   }
 }
 
-void BM_Raw_PingPong(benchmark::State& state) {
+void raw_ping_pong(benchmark::State& state) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     state.SkipWithError("socketpair");
@@ -60,56 +64,43 @@ void BM_Raw_PingPong(benchmark::State& state) {
   ::waitpid(child, nullptr, 0);
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(BM_Raw_PingPong)->UseRealTime();
 
-void set_in_turn(benchmark::State& state, const mp::SyncManager& manager) {
+void call(benchmark::State& state, const Address& address) {
+  Manager manager{{.address = address}};
+  manager.start();
   const auto dict = manager.dict<int, int>();
+  const auto once = [&] { dict.set(1, 2); };
   for (auto _ : state) {
-    dict.set(1, 2);
+    once();
   }
+  report_latency(state, once);
   state.SetItemsProcessed(state.iterations());
 }
 
-void BM_Manager_Call(benchmark::State& state) {
-  const mp::Manager manager;
-  set_in_turn(state, manager);
-}
-BENCHMARK(BM_Manager_Call)->UseRealTime();
-
-void BM_Manager_CallOverTcp(benchmark::State& state) {
-  mp::Manager manager{{.address = mp::tcp("127.0.0.1", 0)}};
-  manager.start();
-  set_in_turn(state, manager);
-}
-BENCHMARK(BM_Manager_CallOverTcp)->UseRealTime();
-
-void BM_Manager_PipelinedCalls(benchmark::State& state) {
-  const mp::Manager manager;
+void pipelined(benchmark::State& state, int depth) {
+  const Manager manager;
   const auto dict = manager.dict<int, int>();
-  const int depth = static_cast<int>(state.range(0));
-  std::vector<mp::PendingCall<void>> calls;
+  std::vector<PendingCall<void>> calls;
   for (auto _ : state) {
     calls.clear();
     for (int i = 0; i < depth; ++i) {
       calls.push_back(dict.raw().call_async("__setitem__", i, 2));
     }
-    for (auto& call : calls) {
-      call.get();
+    for (auto& each : calls) {
+      each.get();
     }
   }
   state.SetItemsProcessed(state.iterations() * depth);
 }
-BENCHMARK(BM_Manager_PipelinedCalls)->Arg(100)->Arg(1000)->UseRealTime();
 
-void BM_Manager_CreateProxy(benchmark::State& state) {
-  mp::Manager manager{{.address = state.range(0) == 0 ? mp::Address{} : mp::tcp("127.0.0.1", 0)}};
+void create_proxy(benchmark::State& state, const Address& address) {
+  Manager manager{{.address = address}};
   manager.start();
   for (auto _ : state) {
     benchmark::DoNotOptimize(manager.dict<int, int>());
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(BM_Manager_CreateProxy)->ArgName("tcp")->Arg(0)->Arg(1)->UseRealTime();
 
 class Counter {
  public:
@@ -120,18 +111,33 @@ class Counter {
 };
 
 // A class of the user's, on a thread of the server's pool.
-void BM_Manager_CallOfAClass(benchmark::State& state) {
-  mp::BaseManager manager;
+void call_of_a_class(benchmark::State& state) {
+  BaseManager manager;
   manager.register_type<Counter>("Counter").method("add", &Counter::add);
   manager.start();
-  const mp::Proxy counter = manager.create("Counter");
+  const Proxy counter = manager.create("Counter");
   for (auto _ : state) {
     benchmark::DoNotOptimize(counter.call<int>("add", 1));
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(BM_Manager_CallOfAClass)->UseRealTime();
 
 }  // namespace
+}  // namespace mp::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  using namespace mp::bench;
+  const auto on_both = [](const std::string& name, auto body) {
+    add(name + "/mp_unix", [body](auto& state) { body(state, mp::Address{}); });
+    add(name + "/mp_tcp", [body](auto& state) { body(state, mp::tcp("127.0.0.1", 0)); });
+  };
+  on_both("manager/call/dict_set", call);
+  on_both("manager/create_proxy/dict", create_proxy);
+  add("manager/call/dict_set/socketpair", raw_ping_pong);
+  for (const int depth : {100, 1000}) {
+    add("manager/pipelined/" + std::to_string(depth) + "/mp_unix",
+        [depth](auto& state) { pipelined(state, depth); });
+  }
+  add("manager/call/class_method/mp_unix", call_of_a_class);
+  return run(argc, argv);
+}

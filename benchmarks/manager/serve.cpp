@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// manager_serve PATH|PORT — a SyncManager for cpython_manager.py: says its port, or 0, and serves
+// manager_serve PATH|PORT — a SyncManager for a client of CPython: says its port, or 0, and serves
 // until its input ends. The key is "secret".
 #include <cstdio>
 #include <cstdlib>

@@ -5,16 +5,11 @@
 // The life of a pool comes first: a fork costs more the more memory its process has in use.
 #include <benchmark/benchmark.h>
 #include <chrono>
-#include <condition_variable>
 #include <csignal>
 #include <cstdint>
 #include <ctime>
-#include <deque>
 #include <fstream>
-#include <functional>
 #include <future>
-#include <memory>
-#include <mutex>
 #include <numeric>
 #include <ranges>
 #include <string>
@@ -29,6 +24,11 @@
 #include "mp/pool.hpp"
 #include "mp/shared.hpp"
 
+#include "baseline/thread_pool.hpp"
+#include "support/latency.hpp"
+#include "support/registry.hpp"
+
+namespace mp::bench {
 namespace {
 
 int increment(int x) {
@@ -38,157 +38,84 @@ std::string echo(std::string text) {
   return text;
 }
 
-// A queue of std::packaged_task behind a mutex, and threads that take from it.
-class ThreadPool {
- public:
-  explicit ThreadPool(int threads) {
-    for (int i = 0; i < threads; ++i) {
-      threads_.emplace_back([this] { work(); });
-    }
-  }
-  ~ThreadPool() {
-    {
-      const std::lock_guard hold{mutex_};
-      closing_ = true;
-    }
-    something_.notify_all();
-    for (auto& thread : threads_) {
-      thread.join();
-    }
-  }
-  template <class F>
-  auto submit(F f) {
-    std::packaged_task<decltype(f())()> task{std::move(f)};
-    auto result = task.get_future();
-    {
-      const std::lock_guard hold{mutex_};
-      tasks_.emplace_back(std::make_shared<decltype(task)>(std::move(task)));
-    }
-    something_.notify_one();
-    return result;
-  }
-
- private:
-  struct Job {
-    template <class T>
-    explicit Job(std::shared_ptr<T> task) : run([task] { (*task)(); }) {}
-    std::function<void()> run;
-  };
-  void work() {
-    for (;;) {
-      std::unique_lock hold{mutex_};
-      something_.wait(hold, [this] { return closing_ || !tasks_.empty(); });
-      if (tasks_.empty()) {
-        return;
-      }
-      const Job job = std::move(tasks_.front());
-      tasks_.pop_front();
-      hold.unlock();
-      job.run();
-    }
-  }
-  std::mutex mutex_;
-  std::condition_variable something_;
-  std::deque<Job> tasks_;
-  bool closing_ = false;
-  std::vector<std::thread> threads_;
-};
-
-void bm_life(benchmark::State& state) {
+void life(benchmark::State& state) {
   for (auto _ : state) {
-    mp::Pool pool{2};
+    Pool pool{2};
     benchmark::DoNotOptimize(pool.apply(increment, 1));
     pool.close();
     pool.join();
   }
 }
-BENCHMARK(bm_life)
-    ->Name("bm_pool_create_apply_join/mp")
-    ->UseRealTime()
-    ->Unit(benchmark::kMicrosecond);
 
-void bm_apply(benchmark::State& state) {
-  mp::Pool pool{static_cast<int>(state.range(0))};
+template <class Once>
+void repeat(benchmark::State& state, const Once& once) {
   for (auto _ : state) {
-    benchmark::DoNotOptimize(pool.apply(increment, 1));
+    once();
   }
+  report_latency(state, once);
 }
-BENCHMARK(bm_apply)->Name("bm_pool_apply/mp")->Arg(1)->Arg(2)->UseRealTime();
 
-void bm_apply_threads(benchmark::State& state) {
-  ThreadPool pool{static_cast<int>(state.range(0))};
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(pool.submit([] { return increment(1); }).get());
-  }
+void apply(benchmark::State& state, int workers) {
+  Pool pool{workers};
+  repeat(state, [&] { benchmark::DoNotOptimize(pool.apply(increment, 1)); });
 }
-BENCHMARK(bm_apply_threads)->Name("bm_pool_apply/std_thread")->Arg(1)->Arg(2)->UseRealTime();
 
-void bm_map(benchmark::State& state) {
-  mp::Pool pool{2};
-  std::vector<int> xs(100000);
+void apply_threads(benchmark::State& state, int workers) {
+  ThreadPool pool{workers};
+  repeat(state, [&] { benchmark::DoNotOptimize(pool.submit([] { return increment(1); }).get()); });
+}
+
+// A chunksize of 0 is the default.
+void map(benchmark::State& state, std::size_t tasks, std::size_t chunksize) {
+  Pool pool{2};
+  std::vector<int> xs(tasks);
   std::iota(xs.begin(), xs.end(), 0);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        pool.map(increment, xs, mp::MapOptions{static_cast<std::size_t>(state.range(0))}));
+    benchmark::DoNotOptimize(pool.map(increment, xs, MapOptions{chunksize}));
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(xs.size()));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(tasks));
 }
-BENCHMARK(bm_map)
-    ->Name("bm_pool_map/mp")
-    ->Arg(1)
-    ->Arg(0)
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
 
-void bm_map_threads(benchmark::State& state) {
+void map_threads(benchmark::State& state, int tasks) {
   ThreadPool pool{2};
   for (auto _ : state) {
     std::vector<std::future<int>> results;
-    for (int i = 0; i < 100000; ++i) {
+    for (int i = 0; i < tasks; ++i) {
       results.push_back(pool.submit([i] { return increment(i); }));
     }
     for (auto& result : results) {
       benchmark::DoNotOptimize(result.get());
     }
   }
-  state.SetItemsProcessed(state.iterations() * 100000);
+  state.SetItemsProcessed(state.iterations() * tasks);
 }
-BENCHMARK(bm_map_threads)
-    ->Name("bm_pool_map/std_thread")
-    ->Arg(1)
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
 
-void bm_large(benchmark::State& state) {
-  mp::Pool pool{2};
-  const std::string text(static_cast<std::size_t>(state.range(0)), 'x');
+void echo_text(benchmark::State& state, std::size_t size) {
+  Pool pool{2};
+  const std::string text(size, 'x');
   for (auto _ : state) {
     benchmark::DoNotOptimize(pool.apply(echo, text));
   }
-  state.SetBytesProcessed(state.iterations() * 2 * state.range(0));
+  state.SetBytesProcessed(state.iterations() * 2 * static_cast<std::int64_t>(size));
 }
-BENCHMARK(bm_large)->Name("bm_pool_apply_echo/mp")->Arg(1 << 10)->Arg(1 << 20)->UseRealTime();
 
 // The same bytes as a handle: nothing of them is copied.
-void bm_large_handle(benchmark::State& state) {
-  mp::Pool pool{2};
-  const mp::Array<std::uint8_t> bytes(static_cast<std::size_t>(state.range(0)));
+void echo_array(benchmark::State& state) {
+  Pool pool{2};
+  const Array<std::uint8_t> bytes(std::size_t{1} << 20);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        pool.apply([](mp::Array<std::uint8_t> given) { return given; }, bytes));
+    benchmark::DoNotOptimize(pool.apply([](Array<std::uint8_t> given) { return given; }, bytes));
   }
 }
-BENCHMARK(bm_large_handle)->Name("bm_pool_apply_array/mp")->Arg(1 << 20)->UseRealTime();
 
 // A result that the worker makes in shared memory.
-void bm_large_result(benchmark::State& state) {
-  mp::Pool pool{2};
+void new_buffer(benchmark::State& state) {
+  Pool pool{2};
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        pool.apply([](std::size_t size) { return mp::Buffer{size}; }, std::size_t{1} << 20));
+        pool.apply([](std::size_t size) { return Buffer{size}; }, std::size_t{1} << 20));
   }
 }
-BENCHMARK(bm_large_result)->Name("bm_pool_apply_new_buffer/mp")->UseRealTime();
 
 // A millisecond of work.
 int compute(int x) {
@@ -201,28 +128,24 @@ int compute(int x) {
   }
   return x;
 }
-constexpr int kTasks = 2000;
+int tasks() {
+  return quick() ? 100 : 2000;
+}
 
-void bm_work(benchmark::State& state) {
-  mp::Pool pool{2};
-  std::vector<int> xs(kTasks);
+void work(benchmark::State& state, std::size_t chunksize) {
+  Pool pool{2};
+  std::vector<int> xs(tasks());
   for (auto _ : state) {
-    pool.map(compute, xs, mp::MapOptions{static_cast<std::size_t>(state.range(0))});
+    pool.map(compute, xs, MapOptions{chunksize});
   }
 }
-BENCHMARK(bm_work)
-    ->Name("bm_pool_work/mp")
-    ->Arg(0)
-    ->Arg(1)
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
 
 // Two processes that do half of it each, and have nothing to do with each other.
-void bm_work_alone(benchmark::State& state) {
+void work_alone(benchmark::State& state) {
   for (auto _ : state) {
     for (int i = 0; i < 2; ++i) {
       if (::fork() == 0) {
-        for (int x = 0; x < kTasks / 2; ++x) {
+        for (int x = 0; x < tasks() / 2; ++x) {
           compute(x);
         }
         ::_exit(0);
@@ -232,49 +155,36 @@ void bm_work_alone(benchmark::State& state) {
     }
   }
 }
-BENCHMARK(bm_work_alone)
-    ->Name("bm_pool_work/two_processes")
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
 
-// {maxtasksperchild, standby}
-void bm_recycle(benchmark::State& state) {
-  mp::PoolOptions options;
+void recycle(benchmark::State& state, int maxtasksperchild, int standby) {
+  PoolOptions options;
   options.processes = 2;
-  options.maxtasksperchild = static_cast<int>(state.range(0));
-  options.standby = static_cast<int>(state.range(1));
-  mp::Pool pool{options};
-  std::vector<int> xs(kTasks);
+  options.maxtasksperchild = maxtasksperchild;
+  options.standby = standby;
+  Pool pool{options};
+  std::vector<int> xs(tasks());
   for (auto _ : state) {
     pool.map(compute, xs, 1);
   }
 }
-BENCHMARK(bm_recycle)
-    ->Name("bm_pool_recycle/mp")
-    ->Args({0, 0})
-    ->Args({25, 0})
-    ->Args({25, 1})
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
 
 // From the kill to the task's error.
-void bm_death(benchmark::State& state) {
-  mp::Pool pool{2};
+void death(benchmark::State& state) {
+  using Clock = std::chrono::steady_clock;
+  Pool pool{2};
+  std::vector<double> times;
   for (auto _ : state) {
+    const auto begin = Clock::now();
     try {
       pool.apply([] { std::raise(SIGKILL); });
-    } catch (const mp::WorkerDied&) {
+    } catch (const WorkerDied&) {
     }
-    state.PauseTiming();
+    times.push_back(static_cast<double>((Clock::now() - begin).count()));
+    state.SetIterationTime(times.back() / 1e9);
     std::this_thread::sleep_for(std::chrono::milliseconds{100});  // no storm of deaths
-    state.ResumeTiming();
   }
+  report_percentiles(state, std::move(times));
 }
-BENCHMARK(bm_death)
-    ->Name("bm_pool_death_to_error/mp")
-    ->UseRealTime()
-    ->Unit(benchmark::kMicrosecond)
-    ->Iterations(20);
 
 long resident_kib() {
   std::ifstream statm{"/proc/self/statm"};
@@ -284,12 +194,12 @@ long resident_kib() {
   return resident * ::sysconf(_SC_PAGESIZE) / 1024;
 }
 
-// Ten million tasks, one by one. The counter says by how much the memory has grown meanwhile.
-void bm_endless(benchmark::State& state) {
-  mp::Pool pool{2};
-  const auto run = [&](int count) {
+// Tasks one by one. The counter says by how much the memory has grown meanwhile.
+void endless(benchmark::State& state, int count) {
+  Pool pool{2};
+  const auto run = [&](int tasks) {
     std::int64_t sum = 0;
-    for (const int y : pool.imap(increment, std::views::iota(0, count))) {
+    for (const int y : pool.imap(increment, std::views::iota(0, tasks))) {
       sum += y;
     }
     benchmark::DoNotOptimize(sum);
@@ -297,18 +207,63 @@ void bm_endless(benchmark::State& state) {
   run(10'000);
   const long before = resident_kib();
   for (auto _ : state) {
-    run(static_cast<int>(state.range(0)));
+    run(count);
   }
   state.counters["grown_KiB"] = static_cast<double>(resident_kib() - before);
-  state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.SetItemsProcessed(state.iterations() * count);
 }
-BENCHMARK(bm_endless)
-    ->Name("bm_pool_imap/mp")
-    ->Arg(10'000'000)
-    ->UseRealTime()
-    ->Unit(benchmark::kSecond)
-    ->Iterations(1);
+
+void add_small_tasks() {
+  for (const int workers : {1, 2}) {
+    const std::string name = "pool/apply/" + std::to_string(workers) + "w/";
+    add(name + "mp", [workers](auto& state) { apply(state, workers); });
+    add(name + "std_thread", [workers](auto& state) { apply_threads(state, workers); });
+  }
+  for (const int tasks : {1, 100, 10'000, 100'000, 1'000'000, 10'000'000}) {
+    const auto number = static_cast<std::size_t>(tasks);
+    if (tasks > 100'000 && quick()) {
+      continue;
+    }
+    add("pool/map/" + count(number) + "/mp", [=](auto& state) { map(state, number, 0); });
+    if (tasks <= 1'000'000) {
+      add("pool/map_one/" + count(number) + "/mp", [=](auto& state) { map(state, number, 1); });
+      add("pool/map_one/" + count(number) + "/std_thread",
+          [tasks](auto& state) { map_threads(state, tasks); });
+    }
+  }
+  const int endless_tasks = quick() ? 100'000 : 10'000'000;
+  add("pool/imap/" + count(static_cast<std::size_t>(endless_tasks)) + "/mp", [=](auto& state) {
+    endless(state, endless_tasks);
+  })->Iterations(1);
+}
+
+void add_large_arguments() {
+  for (const std::size_t size : {1 << 10, 1 << 20}) {
+    add("pool/echo/" + bytes(size) + "/mp", [size](auto& state) { echo_text(state, size); });
+  }
+  add("pool/echo/1MiB/mp_array", echo_array);
+  add("pool/echo/1MiB/mp_new_buffer", new_buffer);
+}
+
+void add_work() {
+  const std::string size = "/" + std::to_string(tasks()) + "x1ms/";
+  add("pool/work" + size + "mp", [](auto& state) { work(state, 0); });
+  add("pool/work" + size + "mp_one", [](auto& state) { work(state, 1); });
+  add("pool/work" + size + "two_processes", work_alone);
+  add("pool/recycle" + size + "mp_never", [](auto& state) { recycle(state, 0, 0); });
+  add("pool/recycle" + size + "mp_25", [](auto& state) { recycle(state, 25, 0); });
+  add("pool/recycle" + size + "mp_25_standby", [](auto& state) { recycle(state, 25, 1); });
+}
 
 }  // namespace
+}  // namespace mp::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  using namespace mp::bench;
+  add("pool/life/2w/mp", life);
+  add_small_tasks();
+  add_large_arguments();
+  add_work();
+  add_manual("pool/death/-/mp", death)->Iterations(quick() ? 3 : 20);
+  return run(argc, argv);
+}

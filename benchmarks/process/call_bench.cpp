@@ -8,7 +8,9 @@
 #include "mp/process/call.hpp"
 #include "mp/process/fn.hpp"
 
-namespace mp {
+#include "support/registry.hpp"
+
+namespace mp::bench {
 namespace {
 
 int increment(int x) {
@@ -19,7 +21,7 @@ const void* address(int (*f)(int)) {
   return reinterpret_cast<const void*>(f);
 }
 
-void BM_CodeRef_Write(benchmark::State& state) {
+void write_code(benchmark::State& state) {
   Bytes bytes(64);
   for (auto _ : state) {
     Writer out{bytes};
@@ -28,9 +30,8 @@ void BM_CodeRef_Write(benchmark::State& state) {
     benchmark::ClobberMemory();
   }
 }
-BENCHMARK(BM_CodeRef_Write)->UseRealTime();
 
-void BM_CodeRef_Resolve(benchmark::State& state) {
+void resolve_code(benchmark::State& state) {
   Writer out;
   detail::write_code(out, address(increment));
   const Bytes bytes = out.take();
@@ -39,10 +40,9 @@ void BM_CodeRef_Resolve(benchmark::State& state) {
     benchmark::DoNotOptimize(detail::read_code(in));
   }
 }
-BENCHMARK(BM_CodeRef_Resolve)->UseRealTime();
 
 // The same for code in a shared object, which travels with its build and path.
-void BM_CodeRef_LibraryWriteAndResolve(benchmark::State& state) {
+void library_code(benchmark::State& state) {
   int (*const absolute)(int) = &std::abs;
   Bytes bytes(256);
   for (auto _ : state) {
@@ -52,7 +52,6 @@ void BM_CodeRef_LibraryWriteAndResolve(benchmark::State& state) {
     benchmark::DoNotOptimize(detail::read_code(in));
   }
 }
-BENCHMARK(BM_CodeRef_LibraryWriteAndResolve)->UseRealTime();
 
 // Encode into a given buffer, decode, call, encode the result, decode that.
 template <class F, class... Args>
@@ -72,32 +71,27 @@ void round_trip(benchmark::State& state, const F& f, const Args&... args) {
   }
 }
 
-void BM_Call_Lambda(benchmark::State& state) {
+void call_lambda(benchmark::State& state) {
   round_trip(
       state, [](int x) { return x + 1; }, 1);
 }
-BENCHMARK(BM_Call_Lambda)->UseRealTime();
 
-void BM_Call_FunctionPointer(benchmark::State& state) {
+void call_function(benchmark::State& state) {
   round_trip(state, increment, 1);
 }
-BENCHMARK(BM_Call_FunctionPointer)->UseRealTime();
 
-void BM_Call_Partial(benchmark::State& state) {
+void call_partial(benchmark::State& state) {
   round_trip(state, partial([](int a, int b) { return a + b; }, 1), 2);
 }
-BENCHMARK(BM_Call_Partial)->UseRealTime();
 
-void BM_Call_String(benchmark::State& state) {
+void call_string(benchmark::State& state, std::size_t size) {
   round_trip(
-      state, [](const std::string& s) { return s.size(); },
-      std::string(static_cast<std::size_t>(state.range(0)), 'x'));
+      state, [](const std::string& s) { return s.size(); }, std::string(size, 'x'));
 }
-BENCHMARK(BM_Call_String)->Arg(8)->Arg(64)->UseRealTime();
 
 // One item of a batch, in both directions.
-void BM_Batch_Item(benchmark::State& state) {
-  const std::vector<int> items(static_cast<std::size_t>(state.range(0)), 7);
+void batch(benchmark::State& state, std::size_t size) {
+  const std::vector<int> items(size, 7);
   const auto f = [](int x) { return x + 1; };
   Bytes call(64 + items.size() * sizeof(int));
   Bytes outcome(64 + items.size() * 16);
@@ -117,11 +111,26 @@ void BM_Batch_Item(benchmark::State& state) {
     }
     benchmark::DoNotOptimize(sum);
   }
-  state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(size));
 }
-BENCHMARK(BM_Batch_Item)->Arg(16)->Arg(1024)->UseRealTime();
 
 }  // namespace
-}  // namespace mp
+}  // namespace mp::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  using namespace mp::bench;
+  add("code/write/-/mp", write_code);
+  add("code/resolve/-/mp", resolve_code);
+  add("code/write_and_resolve/-/mp_library", library_code);
+  add("call/there_and_back/lambda/mp", call_lambda);
+  add("call/there_and_back/function/mp", call_function);
+  add("call/there_and_back/partial/mp", call_partial);
+  for (const std::size_t size : {8, 64}) {
+    add("call/there_and_back/string" + std::to_string(size) + "/mp",
+        [size](auto& state) { call_string(state, size); });
+  }
+  for (const std::size_t size : {16, 1024}) {
+    add("call/batch/" + std::to_string(size) + "/mp", [size](auto& state) { batch(state, size); });
+  }
+  return run(argc, argv);
+}

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shared data beside the memory, calls and locks that it is made of. cpython_value.py has Python's
-// increment.
+// Shared data beside the memory, calls and locks that it is made of.
 #include <algorithm>
 #include <atomic>
 #include <benchmark/benchmark.h>
@@ -17,6 +16,8 @@
 #include "mp/shared.hpp"
 #include "mp/shared/segment_queue.hpp"
 
+#include "support/registry.hpp"
+
 namespace mp::bench {
 namespace {
 
@@ -28,27 +29,25 @@ void sum(benchmark::State& state, std::span<double> data) {
   }
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * data.size_bytes()));
 }
-void BM_Raw_Sum(benchmark::State& state) {
+void raw_sum(benchmark::State& state) {
   void* memory = ::mmap(nullptr, kMany * sizeof(double), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   sum(state, {static_cast<double*>(memory), kMany});
   ::munmap(memory, kMany * sizeof(double));
 }
-void BM_Array_Sum(benchmark::State& state) {
+void array_sum(benchmark::State& state) {
   const RawArray<double> data(kMany);
   sum(state, std::span<double>{data});
 }
-BENCHMARK(BM_Raw_Sum)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK(BM_Array_Sum)->Unit(benchmark::kMillisecond)->UseRealTime();
 
-void BM_RLock_Alone(benchmark::State& state) {
+void rlock_alone(benchmark::State& state) {
   RLock lock;
   for (auto _ : state) {
     const std::scoped_lock hold{lock};
     benchmark::ClobberMemory();
   }
 }
-void BM_Value_Increment(benchmark::State& state) {
+void value_increment(benchmark::State& state) {
   const Value<long> value{0L};
   for (auto _ : state) {
     const std::scoped_lock hold{value.get_lock()};
@@ -56,17 +55,14 @@ void BM_Value_Increment(benchmark::State& state) {
     benchmark::ClobberMemory();
   }
 }
-void BM_Atomic_Increment(benchmark::State& state) {
+void atomic_increment(benchmark::State& state) {
   const RawValue<std::atomic<long>> value{0L};
   for (auto _ : state) {
     *value += 1;
   }
 }
-BENCHMARK(BM_RLock_Alone);
-BENCHMARK(BM_Value_Increment);
-BENCHMARK(BM_Atomic_Increment);
 
-void BM_Raw_Block(benchmark::State& state) {
+void raw_block(benchmark::State& state) {
   unsigned number = 0;
   char name[32];
   for (auto _ : state) {
@@ -79,7 +75,7 @@ void BM_Raw_Block(benchmark::State& state) {
     ::shm_unlink(name);
   }
 }
-void BM_SharedMemory_Block(benchmark::State& state) {
+void block(benchmark::State& state) {
   for (auto _ : state) {
     SharedMemory block{create, 4096};
     block.close();
@@ -87,7 +83,7 @@ void BM_SharedMemory_Block(benchmark::State& state) {
   }
 }
 // The same with the first byte written, which is when the kernel has to give a page in either case.
-void BM_Raw_BlockTouched(benchmark::State& state) {
+void raw_block_touched(benchmark::State& state) {
   unsigned number = 0;
   char name[32];
   for (auto _ : state) {
@@ -101,7 +97,7 @@ void BM_Raw_BlockTouched(benchmark::State& state) {
     ::shm_unlink(name);
   }
 }
-void BM_SharedMemory_BlockTouched(benchmark::State& state) {
+void block_touched(benchmark::State& state) {
   for (auto _ : state) {
     SharedMemory block{create, 4096};
     block.buf()[0] = std::byte{1};
@@ -109,29 +105,23 @@ void BM_SharedMemory_BlockTouched(benchmark::State& state) {
     block.unlink();
   }
 }
-BENCHMARK(BM_Raw_Block);
-BENCHMARK(BM_SharedMemory_Block);
-BENCHMARK(BM_Raw_BlockTouched);
-BENCHMARK(BM_SharedMemory_BlockTouched);
 
 // One process that puts and gets: two robust locks of the C library are most of it.
-void BM_SegmentQueue_PutGet(benchmark::State& state) {
+void segment_queue(benchmark::State& state) {
   const RawValue<SegmentQueue<long, 64>> queue;
   for (auto _ : state) {
     queue->put(1);
     benchmark::DoNotOptimize(queue->get());
   }
 }
-BENCHMARK(BM_SegmentQueue_PutGet);
 
-void BM_ShareableList_Get(benchmark::State& state) {
+void list_get(benchmark::State& state) {
   const ShareableList list{1, 2.5, "text"};
   for (auto _ : state) {
     benchmark::DoNotOptimize(list.get<int>(0));
   }
   list.shm().unlink();
 }
-BENCHMARK(BM_ShareableList_Get);
 
 std::size_t resident_shared() {
   std::size_t total = 0;
@@ -148,7 +138,7 @@ std::size_t resident_shared() {
 
 // 8 GiB, of which a child writes one element; without the start of the child. `resident` is what
 // the array added to this process.
-void BM_Array_Sparse8GiB(benchmark::State& state) {
+void sparse_array(benchmark::State& state) {
   const RawArray<double> warm(1, sparse);
   std::size_t most = 0;
   for (auto _ : state) {
@@ -160,7 +150,7 @@ void BM_Array_Sparse8GiB(benchmark::State& state) {
   }
   state.counters["resident"] = static_cast<double>(most);
 }
-void BM_Array_Sparse8GiBInAChild(benchmark::State& state) {
+void sparse_in_a_child(benchmark::State& state) {
   for (auto _ : state) {
     const Array<double> data(std::size_t{1} << 30, sparse);
     Process child{[](const Array<double>& mine) { mine[std::size_t{1} << 29] = 1; }, data};
@@ -171,18 +161,39 @@ void BM_Array_Sparse8GiBInAChild(benchmark::State& state) {
     }
   }
 }
-void BM_Process_StartAndJoin(benchmark::State& state) {
+void empty_child(benchmark::State& state) {
   for (auto _ : state) {
     Process child{[] {}};
     child.start();
     child.join();
   }
 }
-BENCHMARK(BM_Array_Sparse8GiB)->Unit(benchmark::kMicrosecond);
-BENCHMARK(BM_Array_Sparse8GiBInAChild)->Unit(benchmark::kMicrosecond)->UseRealTime();
-BENCHMARK(BM_Process_StartAndJoin)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+// 100 M doubles take a second to be there.
+void add_sums() {
+  add("array/sum/100M/mp", array_sum);
+  add("array/sum/100M/raw_memory", raw_sum);
+}
 
 }  // namespace
 }  // namespace mp::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  using namespace mp::bench;
+  if (!quick()) {
+    add_sums();
+  }
+  add("value/increment/-/mp", value_increment);
+  add("value/increment/-/mp_atomic", atomic_increment);
+  add("value/lock_alone/-/mp", rlock_alone);
+  add("shared_memory/life/4KiB/mp", block);
+  add("shared_memory/life/4KiB/posix_shm", raw_block);
+  add("shared_memory/life_touched/4KiB/mp", block_touched);
+  add("shared_memory/life_touched/4KiB/posix_shm", raw_block_touched);
+  add("segment_queue/put_and_get/8B/mp", segment_queue);
+  add("shareable_list/get/-/mp", list_get);
+  add("array/sparse/8GiB/mp", sparse_array);
+  add("array/sparse_in_a_child/8GiB/mp", sparse_in_a_child);
+  add("array/sparse_in_a_child/8GiB/mp_empty_child", empty_child);
+  return run(argc, argv);
+}

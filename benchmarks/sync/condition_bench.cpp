@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Condition beside pthread_cond_t, both with a lock of their kind.
+// Condition beside pthread_cond_t and Boost's, each with a lock of its kind.
 #include <benchmark/benchmark.h>
 
 #include "mp/sync/condition.hpp"
-#include "mp/sync/lock.hpp"
 
-#include "ping_pong.hpp"
-#include "rivals.hpp"
+#include "baseline/boost_sync.hpp"
+#include "baseline/pthread_sync.hpp"
+#include "sync/ping_pong.hpp"
 
 namespace mp::bench {
 namespace {
@@ -40,15 +40,6 @@ struct Turns {
   }
 };
 
-void BM_PthreadCond_PingPong(benchmark::State& state) {
-  ping_pong<Turns<PthreadCondition>>(state, static_cast<Cpus>(state.range(0)));
-}
-void BM_Condition_PingPong(benchmark::State& state) {
-  ping_pong<Turns<Condition>>(state, static_cast<Cpus>(state.range(0)));
-}
-BENCHMARK(BM_PthreadCond_PingPong)->ArgName("cpus")->Arg(1)->Arg(2)->UseRealTime();
-BENCHMARK(BM_Condition_PingPong)->ArgName("cpus")->Arg(1)->Arg(2)->UseRealTime();
-
 // Nobody waits.
 template <class C>
 void notify(benchmark::State& state) {
@@ -59,16 +50,20 @@ void notify(benchmark::State& state) {
     condition.unlock();
   }
 }
-void BM_PthreadCond_Notify(benchmark::State& state) {
-  notify<PthreadCondition>(state);
+
+template <class C>
+void add_condition(const std::string& impl) {
+  add_ping_pong<Turns<C>>("condition", impl);
+  add("condition/notify/-/" + impl, notify<C>);
 }
-void BM_Condition_Notify(benchmark::State& state) {
-  notify<Condition>(state);
-}
-BENCHMARK(BM_PthreadCond_Notify);
-BENCHMARK(BM_Condition_Notify);
 
 }  // namespace
 }  // namespace mp::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  using namespace mp::bench;
+  add_condition<mp::Condition>("mp");
+  add_condition<PthreadCondition>("pthread_cond");
+  add_condition<BoostCondition>("boost_condition");
+  return run(argc, argv);
+}

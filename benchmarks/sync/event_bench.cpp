@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Event beside a flag guarded by pthread_mutex_t and pthread_cond_t; and a bare sleep on shared
-// memory, with all that a sleeper of ours watches, beside a sleep in a pipe.
+// Event beside a flag guarded by pthread_mutex_t and pthread_cond_t; Barrier beside pthread's; and
+// a bare sleep on shared memory, with all that a sleeper of ours watches, beside a sleep in a pipe
+// and in an eventfd.
 #include <array>
 #include <atomic>
 #include <benchmark/benchmark.h>
 #include <cstdint>
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "mp/sync/barrier.hpp"
 #include "mp/sync/event.hpp"
 
+#include "baseline/posix_channels.hpp"
+#include "baseline/pthread_sync.hpp"
 #include "memory/gate.hpp"
-#include "ping_pong.hpp"
-#include "rivals.hpp"
+#include "sync/ping_pong.hpp"
 
 namespace mp::bench {
 namespace {
@@ -33,48 +37,57 @@ struct TwoEvents {
     back.set();
   }
 };
-void BM_PthreadEvent_PingPong(benchmark::State& state) {
-  ping_pong<TwoEvents<PthreadEvent>>(state, static_cast<Cpus>(state.range(0)));
-}
-void BM_Event_PingPong(benchmark::State& state) {
-  ping_pong<TwoEvents<Event>>(state, static_cast<Cpus>(state.range(0)));
-}
-BENCHMARK(BM_PthreadEvent_PingPong)->ArgName("cpus")->Arg(1)->Arg(2)->UseRealTime();
-BENCHMARK(BM_Event_PingPong)->ArgName("cpus")->Arg(1)->Arg(2)->UseRealTime();
+// Both meet twice in each round.
+template <class B>
+struct Meetings {
+  B barrier{2};
+
+  void begin() {
+    barrier.wait();
+    barrier.wait();
+  }
+  void answer() { begin(); }
+};
 
 struct TwoPipes {
-  std::array<int, 2> there{};
-  std::array<int, 2> back{};
+  PosixPipe there{1, Placement::one_cpu};
+  PosixPipe back{1, Placement::one_cpu};
 
-  TwoPipes() {
-    if (::pipe(there.data()) != 0 || ::pipe(back.data()) != 0) {
-      ::abort();
-    }
-  }
-  ~TwoPipes() {
-    for (const int fd : {there[0], there[1], back[0], back[1]}) {
-      ::close(fd);
-    }
-  }
-  static void put(int fd) {
-    const char byte = 0;
-    if (::write(fd, &byte, 1) != 1) {
-      ::abort();
-    }
-  }
-  static void take(int fd) {
-    char byte = 0;
-    if (::read(fd, &byte, 1) != 1) {
-      ::abort();
-    }
-  }
   void begin() {
-    put(there[1]);
-    take(back[0]);
+    there.put("", 1);
+    char byte = 0;
+    back.get(&byte, 1);
   }
   void answer() {
-    take(there[0]);
-    put(back[1]);
+    char byte = 0;
+    there.get(&byte, 1);
+    back.put("", 1);
+  }
+};
+
+struct TwoEventfds {
+  int there = ::eventfd(0, 0);
+  int back = ::eventfd(0, 0);
+
+  TwoEventfds() = default;
+  TwoEventfds(const TwoEventfds&) = delete;
+  TwoEventfds& operator=(const TwoEventfds&) = delete;
+  ~TwoEventfds() {
+    ::close(there);
+    ::close(back);
+  }
+  static void put(int fd) { must(::eventfd_write(fd, 1) == 0, "eventfd_write"); }
+  static void take(int fd) {
+    eventfd_t value = 0;
+    must(::eventfd_read(fd, &value) == 0, "eventfd_read");
+  }
+  void begin() const {
+    put(there);
+    take(back);
+  }
+  void answer() const {
+    take(there);
+    put(back);
   }
 };
 
@@ -105,17 +118,18 @@ struct TwoWords {
     put((*words)[1]);
   }
 };
-void BM_Pipe_SleepAndWake(benchmark::State& state) {
-  ping_pong<TwoPipes>(state, static_cast<Cpus>(state.range(0)));
-}
-void BM_Word_SleepAndWake(benchmark::State& state) {
-  const Event arena;  // there is one from here on, and the peer shares it
-  ping_pong<TwoWords>(state, static_cast<Cpus>(state.range(0)));
-}
-BENCHMARK(BM_Pipe_SleepAndWake)->ArgName("cpus")->Arg(1)->Arg(2)->UseRealTime();
-BENCHMARK(BM_Word_SleepAndWake)->ArgName("cpus")->Arg(1)->Arg(2)->UseRealTime();
-
 }  // namespace
 }  // namespace mp::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  using namespace mp::bench;
+  const mp::Event arena;  // there is one from here on, and the peers share it
+  add_ping_pong<TwoEvents<mp::Event>>("event", "mp");
+  add_ping_pong<TwoEvents<PthreadEvent>>("event", "pthread_cond");
+  add_ping_pong<Meetings<mp::Barrier>>("barrier", "mp");
+  add_ping_pong<Meetings<PthreadBarrier>>("barrier", "pthread_barrier");
+  add_ping_pong<TwoWords>("sleep", "mp");
+  add_ping_pong<TwoPipes>("sleep", "posix_pipe");
+  add_ping_pong<TwoEventfds>("sleep", "eventfd");
+  return run(argc, argv);
+}

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lock and RLock beside pthread's process-shared mutexes, plain and robust.
+// Lock and RLock beside pthread's process-shared mutexes, plain and robust, Boost's, and the lock
+// of a file.
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <benchmark/benchmark.h>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sys/wait.h>
@@ -15,7 +17,10 @@
 #include "mp/sync/lock.hpp"
 #include "mp/sync/rlock.hpp"
 
-#include "rivals.hpp"
+#include "baseline/boost_sync.hpp"
+#include "baseline/pthread_sync.hpp"
+#include "support/latency.hpp"
+#include "support/registry.hpp"
 
 namespace mp::bench {
 namespace {
@@ -32,23 +37,6 @@ void uncontended(benchmark::State& state) {
     lock.unlock();
   }
 }
-void BM_Lock_Uncontended(benchmark::State& state) {
-  uncontended<Lock>(state);
-}
-void BM_RLock_Uncontended(benchmark::State& state) {
-  uncontended<RLock>(state);
-}
-void BM_PthreadPlain_Uncontended(benchmark::State& state) {
-  uncontended<PthreadPlain>(state);
-}
-void BM_PthreadRobust_Uncontended(benchmark::State& state) {
-  uncontended<PthreadRobust>(state);
-}
-BENCHMARK(BM_PthreadPlain_Uncontended);
-BENCHMARK(BM_PthreadRobust_Uncontended);
-BENCHMARK(BM_Lock_Uncontended);
-BENCHMARK(BM_RLock_Uncontended);
-
 // Processes that do nothing but take the lock, touch what it guards and release it, for a while.
 struct Contest {
   std::atomic<bool> go;
@@ -58,7 +46,7 @@ struct Contest {
     std::uint64_t rounds;
     std::int64_t longest_wait;
   };
-  std::array<Lane, 64> lanes;
+  std::array<Lane, 256> lanes;
 };
 
 template <class L>
@@ -77,8 +65,7 @@ void contend(L& lock, Contest& contest, Contest::Lane& lane) {
 }
 
 template <class L>
-void contended(benchmark::State& state) {
-  const auto processes = static_cast<std::size_t>(state.range(0));
+void contended(benchmark::State& state, std::size_t processes) {
   double rounds = 0;
   double longest = 0;
   double fairness = 0;
@@ -114,23 +101,10 @@ void contended(benchmark::State& state) {
     rounds += sum;
     fairness += sum * sum / (squares * static_cast<double>(processes));
   }
-  state.counters["rounds"] = benchmark::Counter(rounds, benchmark::Counter::kIsRate);
+  state.SetItemsProcessed(static_cast<std::int64_t>(rounds));
   state.counters["longest_ms"] = longest;
   state.counters["jain"] = benchmark::Counter(fairness, benchmark::Counter::kAvgIterations);
 }
-void BM_Lock_Contended(benchmark::State& state) {
-  contended<Lock>(state);
-}
-void BM_PthreadPlain_Contended(benchmark::State& state) {
-  contended<PthreadPlain>(state);
-}
-void BM_PthreadRobust_Contended(benchmark::State& state) {
-  contended<PthreadRobust>(state);
-}
-BENCHMARK(BM_PthreadPlain_Contended)->Arg(2)->Arg(8)->UseManualTime()->Iterations(3);
-BENCHMARK(BM_PthreadRobust_Contended)->Arg(2)->Arg(8)->UseManualTime()->Iterations(3);
-BENCHMARK(BM_Lock_Contended)->Arg(2)->Arg(8)->UseManualTime()->Iterations(3);
-
 // From the holder's SIGKILL, which it sends itself, to the return of the sleeping waiter.
 template <class L>
 void owner_death(benchmark::State& state) {
@@ -165,22 +139,41 @@ void owner_death(benchmark::State& state) {
     lock.unlock();
     ::waitpid(holder, nullptr, 0);
     state.SetIterationTime(took.count());
-    times.push_back(took.count() * 1e6);
+    times.push_back(took.count() * 1e9);
   }
-  std::ranges::sort(times);
-  state.counters["median_us"] = times[times.size() / 2];
-  state.counters["worst_us"] = times.back();
+  report_percentiles(state, std::move(times));
 }
-void BM_Lock_OwnerDeath(benchmark::State& state) {
-  owner_death<Lock>(state);
+
+template <class L>
+void add_lock(const std::string& impl, std::size_t most) {
+  add("lock/lock_unlock/-/" + impl, uncontended<L>);
+  for (const std::size_t processes : {2, 8, 32, 128, 256}) {
+    if (processes <= (quick() ? 8 : most)) {
+      add_manual("lock/contended/" + std::to_string(processes) + "p/" + impl, [processes](
+                                                                                  auto& state) {
+        contended<L>(state, processes);
+      })->Iterations(quick() ? 1 : 3);
+    }
+  }
 }
-void BM_PthreadRobust_OwnerDeath(benchmark::State& state) {
-  owner_death<PthreadRobust>(state);
+
+template <class L>
+void add_owner_death(const std::string& impl) {
+  add_manual("lock/owner_death/-/" + impl, owner_death<L>)->Iterations(quick() ? 5 : 100);
 }
-BENCHMARK(BM_PthreadRobust_OwnerDeath)->UseManualTime()->Iterations(100);
-BENCHMARK(BM_Lock_OwnerDeath)->UseManualTime()->Iterations(100);
 
 }  // namespace
 }  // namespace mp::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  using namespace mp::bench;
+  add_lock<mp::Lock>("mp", 256);
+  add("lock/lock_unlock/-/mp_rlock", uncontended<mp::RLock>);
+  add_owner_death<mp::Lock>("mp");
+  add_lock<PthreadPlain>("pthread", 256);
+  add_lock<PthreadRobust>("pthread_robust", 256);
+  add_owner_death<PthreadRobust>("pthread_robust");
+  add_lock<BoostMutex>("boost_mutex", 8);
+  add_lock<FcntlLock>("fcntl", 8);
+  return run(argc, argv);
+}

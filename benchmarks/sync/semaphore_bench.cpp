@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Semaphore and BoundedSemaphore beside sem_t.
+// Semaphore and BoundedSemaphore beside sem_t and Boost's.
 #include <benchmark/benchmark.h>
-#include <cstdint>
 
 #include "mp/sync/semaphore.hpp"
 
-#include "ping_pong.hpp"
-#include "rivals.hpp"
+#include "baseline/boost_sync.hpp"
+#include "baseline/pthread_sync.hpp"
+#include "sync/ping_pong.hpp"
 
 namespace mp::bench {
 namespace {
@@ -20,18 +20,6 @@ void uncontended(benchmark::State& state) {
     semaphore.release();
   }
 }
-void BM_SemT_Uncontended(benchmark::State& state) {
-  uncontended<SemT>(state);
-}
-void BM_Semaphore_Uncontended(benchmark::State& state) {
-  uncontended<Semaphore>(state);
-}
-void BM_BoundedSemaphore_Uncontended(benchmark::State& state) {
-  uncontended<BoundedSemaphore>(state);
-}
-BENCHMARK(BM_SemT_Uncontended);
-BENCHMARK(BM_Semaphore_Uncontended);
-BENCHMARK(BM_BoundedSemaphore_Uncontended);
 
 template <class S>
 struct TwoSemaphores {
@@ -47,16 +35,21 @@ struct TwoSemaphores {
     back.release();
   }
 };
-void BM_SemT_PingPong(benchmark::State& state) {
-  ping_pong<TwoSemaphores<SemT>>(state, static_cast<Cpus>(state.range(0)));
+
+template <class S>
+void add_semaphore(const std::string& impl) {
+  add("semaphore/acquire_release/-/" + impl, uncontended<S>);
+  add_ping_pong<TwoSemaphores<S>>("semaphore", impl);
 }
-void BM_Semaphore_PingPong(benchmark::State& state) {
-  ping_pong<TwoSemaphores<Semaphore>>(state, static_cast<Cpus>(state.range(0)));
-}
-BENCHMARK(BM_SemT_PingPong)->ArgName("cpus")->Arg(1)->Arg(2)->UseRealTime();
-BENCHMARK(BM_Semaphore_PingPong)->ArgName("cpus")->Arg(1)->Arg(2)->UseRealTime();
 
 }  // namespace
 }  // namespace mp::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  using namespace mp::bench;
+  add_semaphore<mp::Semaphore>("mp");
+  add("semaphore/acquire_release/-/mp_bounded", uncontended<mp::BoundedSemaphore>);
+  add_semaphore<SemT>("sem_t");
+  add_semaphore<BoostSemaphore>("boost_semaphore");
+  return run(argc, argv);
+}

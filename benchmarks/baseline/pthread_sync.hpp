@@ -1,34 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// benchmarks/sync/rivals.hpp — the system's own primitives under the names of ours, and shared
-// memory for the processes of a benchmark.
+// baseline/pthread_sync.hpp — the C library's primitives between processes, under our names.
 #pragma once
 
 #include <cerrno>
-#include <new>
 #include <semaphore.h>
 
 #include <pthread.h>
-#include <sys/mman.h>
-#include <unistd.h>
+
+#include "support/shared.hpp"
 
 namespace mp::bench {
-
-// A T that forked children share.
-template <class T>
-class Shared {
- public:
-  Shared()
-      : object_{::new (::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0)) T{}} {}
-  Shared(const Shared&) = delete;
-  Shared& operator=(const Shared&) = delete;
-  ~Shared() { ::munmap(object_, sizeof(T)); }
-  T* operator->() const { return object_; }
-  T& operator*() const { return *object_; }
-
- private:
-  T* object_;
-};
 
 // pthread_mutex_t between processes, robust or plain.
 template <bool kRobust>
@@ -124,6 +105,22 @@ class PthreadEvent {
  private:
   PthreadCondition changed_;
   Shared<bool> flag_;
+};
+
+// pthread_barrier_t between processes.
+class PthreadBarrier {
+ public:
+  explicit PthreadBarrier(unsigned parties) {
+    pthread_barrierattr_t attributes;
+    ::pthread_barrierattr_init(&attributes);
+    ::pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    ::pthread_barrier_init(&*barrier_, &attributes, parties);
+    ::pthread_barrierattr_destroy(&attributes);
+  }
+  void wait() { ::pthread_barrier_wait(&*barrier_); }
+
+ private:
+  Shared<pthread_barrier_t> barrier_;
 };
 
 }  // namespace mp::bench
