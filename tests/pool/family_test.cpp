@@ -179,7 +179,8 @@ void tell_and_stay(Queue<int> pids) {
 }
 void tell_and_compute(Queue<int> pids) {
   pids.put(::getpid());
-  for (volatile unsigned n = 0;; n = n + 1) {
+  for (std::atomic<unsigned> n = 0;;) {
+    ++n;
   }
 }
 
