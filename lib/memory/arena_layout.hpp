@@ -78,8 +78,8 @@ enum class ProcessState : std::uint8_t {
 
 struct alignas(128) ProcessEntry {
   Word64 word;
-  Word parent;        // ProcessId of who started it, 0 for the root
-  Word exit_code;     // kExitKnown | generation << 8 | code, written by the process itself at its end
+  Word parent;     // ProcessId of who started it, 0 for the root
+  Word exit_code;  // kExitKnown | generation << 8 | code, written by the process itself at its end
   Word64 start_time;  // clock ticks since boot, 0 until known
   char name[64];      // for people; may be torn
   Word64 image;       // generation << 44 | os::ProcStat::image / 16, low bits; 0 until known

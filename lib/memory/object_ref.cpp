@@ -60,13 +60,13 @@ ObjectRef ObjectRef::from_id(std::uint64_t id, std::uint32_t type) {
   if (place == nullptr) {
     place = std::make_unique<Record>();
     place->id = id;
-    place->generation = fork_generation - 1;
+    place->generation.store(fork_generation - 1, std::memory_order_relaxed);  // nobody has it yet
   }
-  if (place->generation != fork_generation) {
+  if (place->generation.load(std::memory_order_relaxed) != fork_generation) {
     if (!memory::is_holder(id, me)) {
       memory::add_holder(id, me);
     }
-    place->generation = fork_generation;
+    place->generation.store(fork_generation, std::memory_order_release);
   }
   return ObjectRegistry::make(*place);
 }
@@ -118,7 +118,7 @@ void ObjectRef::reset() noexcept {
     const auto place = records().find(entry.id);
     last = std::move(place->second);
     records().erase(place);
-    if (last->generation == fork_generation) {
+    if (last->generation.load(std::memory_order_relaxed) == fork_generation) {
       memory::remove_holder(last->id, memory::this_process());
     }
   }
@@ -133,13 +133,13 @@ std::uint64_t ObjectRef::id() const {
 void ObjectRef::adopt() const {
   Record& entry = record(local_);
   const std::lock_guard hold{mutex};
-  if (entry.generation == fork_generation) {
+  if (entry.generation.load(std::memory_order_relaxed) == fork_generation) {
     return;
   }
   if (!memory::adopt_object(entry.id)) {
     throw WrongProcess{"the object behind a handle inherited by fork is gone"};
   }
-  entry.generation = fork_generation;
+  entry.generation.store(fork_generation, std::memory_order_release);
 }
 
 }  // namespace mp::detail

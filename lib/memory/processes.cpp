@@ -5,6 +5,9 @@
 //       alive, and its generation goes up when it is claimed. Only bury() makes it free, after the
 //       sweep. From the claim on the word names somebody whose death makes it a dead one's.
 //   P3  A name with an old generation names a process that is dead and swept.
+//   P4  The last entries are given out when no other is free, and whoever gets one buries some of
+//       the dead at once, as the member that it is by then. So dead ones that nobody noticed do not
+//       keep the living out, however many they are.
 #include "memory/processes.hpp"
 
 #include <algorithm>
@@ -20,6 +23,7 @@
 #include "memory/gate.hpp"
 #include "memory/message.hpp"
 #include "memory/sweep.hpp"
+#include "memory/threads.hpp"
 #include "os/fork_hook.hpp"
 #include "os/proc.hpp"
 
@@ -70,34 +74,64 @@ ProcessEntry& entry_of(ProcessId id) noexcept {
   return Arena::get().at<ProcessEntry>(layout::kProcessTableOffset)[process_index(id)];
 }
 
-// Claims a free entry. The CAS is the commit.
+constexpr std::uint32_t kEntries = kMaxProcesses - kLastProcesses;  // given out first
+
+bool is_last(ProcessId id) noexcept {
+  return process_index(id) >= kEntries;  // P4
+}
+
+// Claims the entry if it is free. The CAS is the commit.
+ProcessId claim_at(std::uint32_t index, ProcessState state, int pid, std::uint64_t start_time) {
+  Arena& arena = Arena::get();
+  layout::ArenaHeader& header = arena.header();
+  ProcessEntry& entry = arena.at<ProcessEntry>(layout::kProcessTableOffset)[index];
+  std::uint32_t limit = header.process_limit.load(std::memory_order_relaxed);
+  if (index >= limit) {
+    arena.commit(arena.offset_of(&entry), sizeof entry);
+    while (limit <= index && !header.process_limit.compare_exchange_weak(limit, index + 1)) {
+    }
+  }
+  std::uint64_t word = entry.word.load(std::memory_order_acquire);
+  if (state_of(word) != ProcessState::free) {
+    return 0;
+  }
+  std::uint32_t generation = (generation_of(word) + 1) & kProcessGenerationMask;
+  generation = generation == 0 ? 1 : generation;
+  if (!entry.word.compare_exchange_strong(word, make_word(state, generation, pid, start_time))) {
+    return 0;
+  }
+  entry.start_time.store(start_time, std::memory_order_relaxed);
+  entry.name[0] = '\0';
+  return make_process_id(index, generation);
+}
+
+// Claims a free entry, one of the last where no other is free; 0 where none is.
 ProcessId claim(ProcessState state, int pid, std::uint64_t start_time) {
   Arena& arena = Arena::get();
   layout::ArenaHeader& header = arena.header();
+  const auto* table = arena.at<ProcessEntry>(layout::kProcessTableOffset);
+  const std::uint32_t limit = header.process_limit.load(std::memory_order_relaxed);
   // Round robin, so that an index does not come back soon.
   const std::uint32_t first = header.process_cursor.fetch_add(1, std::memory_order_relaxed);
-  for (std::uint32_t i = 0; i < kMaxProcesses; ++i) {
-    const std::uint32_t index = (first + i) % kMaxProcesses;
-    ProcessEntry& entry = arena.at<ProcessEntry>(layout::kProcessTableOffset)[index];
-    std::uint32_t limit = header.process_limit.load(std::memory_order_relaxed);
-    if (index >= limit) {
-      arena.commit(arena.offset_of(&entry), sizeof entry);
-      while (limit <= index && !header.process_limit.compare_exchange_weak(limit, index + 1)) {
-      }
+  const auto claim_one_of = [&](std::uint32_t begin, std::uint32_t count) {
+    ProcessId id = 0;
+    for (std::uint32_t i = 0; i < count && id == 0; ++i) {
+      const std::uint32_t index = begin + (first + i) % count;
+      const bool is_free =
+          index >= limit || state_of(table[index].word.load(std::memory_order_relaxed)) ==
+                                ProcessState::free;  // a hint, before a closer look
+      id = is_free ? claim_at(index, state, pid, start_time) : 0;
     }
-    std::uint64_t word = entry.word.load(std::memory_order_acquire);
-    if (state_of(word) != ProcessState::free) {
-      continue;
-    }
-    std::uint32_t generation = (generation_of(word) + 1) & kProcessGenerationMask;
-    generation = generation == 0 ? 1 : generation;
-    if (entry.word.compare_exchange_strong(word, make_word(state, generation, pid, start_time))) {
-      entry.start_time.store(start_time, std::memory_order_relaxed);
-      entry.name[0] = '\0';
-      return make_process_id(index, generation);
-    }
+    return id;
+  };
+  const ProcessId id = claim_one_of(0, kEntries);
+  return id != 0 ? id : claim_one_of(kEntries, kLastProcesses);
+}
+
+void expect_room(ProcessId claimed) {
+  if (claimed == 0) {
+    throw OutOfMemory{"a tree cannot have more than 4096 processes at once"};
   }
-  throw OutOfMemory{"a tree cannot have more than 4096 processes at once"};
 }
 
 // What an exec changes, as it stands in the entry of who has `generation` there.
@@ -153,14 +187,16 @@ std::uint32_t exit_word(ProcessId process, std::uint32_t code) {
 
 // A pid is one process's at a time. So whoever stands in the table with this one's pid and start
 // time and is not this one died, and the pid came back, within one tick of the clock by which start
-// times are told. Entries are given out in turn, so such a one stands shortly before.
+// times are told. Entries are given out in turn, so such a one stands shortly before, unless the
+// table is full.
 void end_namesakes(ProcessId me) noexcept {
   constexpr std::uint32_t kInOneTick = 64;
   Arena& arena = Arena::get();
   const std::uint64_t mine = entry_of(me).word.load(std::memory_order_acquire);
   const std::uint32_t limit = arena.header().process_limit.load(std::memory_order_relaxed);
-  for (std::uint32_t back = 1; back <= kInOneTick && start_in(mine) != 0; ++back) {
-    const std::uint32_t index = (process_index(me) + kMaxProcesses - back) % kMaxProcesses;
+  const std::uint32_t count = is_last(me) ? kEntries : kInOneTick;
+  for (std::uint32_t back = 1; back <= count && start_in(mine) != 0; ++back) {
+    const std::uint32_t index = (process_index(me) + kEntries - back) % kEntries;
     if (index >= limit) {
       continue;
     }
@@ -173,33 +209,50 @@ void end_namesakes(ProcessId me) noexcept {
   }
 }
 
-ProcessId enter() {
+// Enters this process; returns whether this call did.
+bool enter() {
   const std::lock_guard hold{entering};
-  ProcessId me = self.load(std::memory_order_relaxed);
-  if (me == 0) {
-    const int pid = os::pid();
-    const auto stat = os::proc_stat(pid);
-    me = claim(ProcessState::alive, pid, stat ? stat->start_time : 0);
-    if (stat) {
-      note_image(me, *stat);
-    }
-    end_namesakes(me);
-    self.store(me, std::memory_order_release);
+  if (self.load(std::memory_order_relaxed) != 0) {
+    return false;
   }
-  return me;
+  const int pid = os::pid();
+  const auto stat = os::proc_stat(pid);
+  const ProcessId me = claim(ProcessState::alive, pid, stat ? stat->start_time : 0);
+  expect_room(me);
+  if (stat) {
+    note_image(me, *stat);
+  }
+  end_namesakes(me);
+  self.store(me, std::memory_order_release);
+  return true;
 }
 
 }  // namespace
 
 ProcessId this_process() {
+  const ProcessId known = self.load(std::memory_order_acquire);
+  if (known != 0) {
+    return known;
+  }
+  const bool entered = enter();
   const ProcessId me = self.load(std::memory_order_acquire);
-  return me != 0 ? me : enter();
+  if (entered && is_last(me)) {
+    bury_the_dead(kBuriedAtOnce);  // P4; the burying asks for this process again, and knows it
+  }
+  return me;
 }
 
 ProcessId enter_child() {
   const ProcessId parent = this_process();
-  const ProcessId child = claim(ProcessState::reserved, os::pid(),
-                                entry_of(parent).start_time.load(std::memory_order_relaxed));
+  const std::uint64_t born = entry_of(parent).start_time.load(std::memory_order_relaxed);
+  ProcessId child = claim(ProcessState::reserved, os::pid(), born);
+  if (child == 0 || is_last(child)) {
+    bury_the_dead(kBuriedAtOnce);  // P4
+  }
+  if (child == 0) {
+    child = claim(ProcessState::reserved, os::pid(), born);
+  }
+  expect_room(child);
   entry_of(child).parent.store(parent, std::memory_order_relaxed);
   return child;
 }
@@ -312,6 +365,7 @@ std::string process_name(ProcessId process) {
 }
 
 void bury(ProcessId process) {
+  static_cast<void>(this_thread());  // the sweep needs it; what that may throw comes from here
   ProcessEntry& entry = entry_of(process);
   std::uint64_t word = entry.word.load(std::memory_order_acquire);
   do {
@@ -329,12 +383,12 @@ void bury(ProcessId process) {
   wake_the_tree();
 }
 
-int bury_the_dead() {
+int bury_the_dead(std::uint32_t most) {
   Arena& arena = Arena::get();
   const std::uint32_t limit =
       std::min(arena.header().process_limit.load(std::memory_order_relaxed), kMaxProcesses);
-  int buried = 0;
-  for (std::uint32_t i = 0; i < limit; ++i) {
+  std::uint32_t buried = 0;
+  for (std::uint32_t i = 0; i < limit && buried < most; ++i) {
     const ProcessEntry& entry = arena.at<ProcessEntry>(layout::kProcessTableOffset)[i];
     const std::uint64_t word = entry.word.load(std::memory_order_acquire);
     const ProcessId process = make_process_id(i, generation_of(word));
@@ -343,7 +397,7 @@ int bury_the_dead() {
       ++buried;
     }
   }
-  return buried;
+  return static_cast<int>(buried);
 }
 
 }  // namespace mp::memory

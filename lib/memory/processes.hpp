@@ -54,7 +54,8 @@ void set_process_name(ProcessId process, std::string_view name) noexcept;
 // behind, frees its entry and wakes every sleeper of the tree. Safe to call twice, from several
 // processes at once, and to be killed in.
 void bury(ProcessId process);
-// Looks for processes that died without anybody noticing, and buries them. Returns how many.
-int bury_the_dead();
+// Looks for processes that died without anybody noticing, and buries them, at most so many. Returns
+// how many.
+int bury_the_dead(std::uint32_t most = kMaxProcesses);
 
 }  // namespace mp::memory

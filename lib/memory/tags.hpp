@@ -27,6 +27,11 @@ inline constexpr std::uint32_t kMaxThreads = 1u << kThreadIndexBits;
 inline constexpr std::uint32_t kThreadGenerationMask =
     (1u << (kThreadTagBits - kThreadIndexBits)) - 1;
 
+// So many of the entries are given out last, to who then buries some of the dead (P4, T3).
+inline constexpr std::uint32_t kLastProcesses = 64;
+inline constexpr std::uint32_t kLastThreads = 64;
+inline constexpr std::uint32_t kBuriedAtOnce = 16;
+
 inline constexpr unsigned kBlockIndexBits = 28;
 inline constexpr unsigned kExtentBits = 12;
 inline constexpr unsigned kBlockGenerationBits = 24;

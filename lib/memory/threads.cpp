@@ -4,6 +4,8 @@
 //       threads use it in turn, each under the next generation.
 //   T2  A tag whose generation is the entry's names the thread that holds the lease now. An older
 //       tag, down to first_generation, names a thread of the same process that has ended.
+//   T3  The last entries are given out when no other is free, and whoever gets one buries some of
+//       the dead at once (P4), which needs a tag.
 #include "memory/threads.hpp"
 
 #include <algorithm>
@@ -77,56 +79,63 @@ bool lease_is_held(const ThreadEntry& entry) noexcept {
   return (word & os::kLeaseThread) != 0 && (word & os::kLeaseDied) == 0;
 }
 
-ThreadTag register_thread() {
-  Arena& arena = Arena::get();
-  layout::ArenaHeader& header = arena.header();
-  note_start_time();
-  join_heavy_fences();
-  const ProcessId me = this_process();
-  const auto claim = [&](std::uint32_t index) -> ThreadTag {
-    ThreadEntry& entry = table()[index];
-    std::uint64_t word = entry.word.load(std::memory_order_acquire);
-    const bool ours = state_of(word) != ThreadState::free && process_in(word) == me;
-    if (state_of(word) != ThreadState::free &&
-        !(ours && (state_of(word) == ThreadState::idle || os::lease_died(entry.lease)))) {
-      return 0;
-    }
-    const std::uint32_t generation = next(generation_of(word));
-    if (!entry.word.compare_exchange_strong(word, make_word(ThreadState::held, generation, me))) {
-      return 0;
-    }
-    if (!ours) {
-      entry.first_generation.store(generation);
-    }
-    entry.adopting.store(0);
-    entry.inside.store(0);
-    os::lease_init(entry.lease);
-    if (!os::lease_hold(entry.lease)) {
-      throw OutOfMemory{"this thread's lease cannot be taken"};
-    }
-    return make_thread_tag(index, generation);
-  };
-  // First those that threads of this process have left, then free ones, round robin.
+constexpr std::uint32_t kEntries = kMaxThreads - kLastThreads;  // given out first
+
+// Claims the entry if it is free, or was left by a thread of this process.
+ThreadTag claim(std::uint32_t index, ProcessId me) {
+  ThreadEntry& entry = table()[index];
+  std::uint64_t word = entry.word.load(std::memory_order_acquire);
+  const bool ours = state_of(word) != ThreadState::free && process_in(word) == me;
+  if (state_of(word) != ThreadState::free &&
+      !(ours && (state_of(word) == ThreadState::idle || os::lease_died(entry.lease)))) {
+    return 0;
+  }
+  const std::uint32_t generation = next(generation_of(word));
+  if (!entry.word.compare_exchange_strong(word, make_word(ThreadState::held, generation, me))) {
+    return 0;
+  }
+  if (!ours) {
+    entry.first_generation.store(generation);
+  }
+  entry.adopting.store(0);
+  entry.inside.store(0);
+  os::lease_init(entry.lease);
+  if (!os::lease_hold(entry.lease)) {
+    throw OutOfMemory{"this thread's lease cannot be taken"};
+  }
+  return make_thread_tag(index, generation);
+}
+
+// Claims an entry that a thread of this process has left in order.
+ThreadTag claim_idle(ProcessId me) {
   const std::uint32_t used =
-      std::min(header.thread_limit.load(std::memory_order_acquire), kMaxThreads);
+      std::min(Arena::get().header().thread_limit.load(std::memory_order_acquire), kMaxThreads);
   for (std::uint32_t index = 0; index < used; ++index) {
     const std::uint64_t word = table()[index].word.load(std::memory_order_relaxed);
     if (state_of(word) == ThreadState::idle && process_in(word) == me) {
-      if (const ThreadTag tag = claim(index)) {
+      if (const ThreadTag tag = claim(index, me)) {
         return tag;
       }
     }
   }
+  return 0;
+}
+
+// Claims a free entry, round robin; one of the last where no other is free.
+ThreadTag claim_free(ProcessId me) {
+  Arena& arena = Arena::get();
+  layout::ArenaHeader& header = arena.header();
   const std::uint32_t first = header.thread_cursor.fetch_add(1, std::memory_order_relaxed);
   for (std::uint32_t i = 0; i < kMaxThreads; ++i) {
-    const std::uint32_t index = (first + i) % kMaxThreads;
+    const std::uint32_t index =
+        i < kEntries ? (first + i) % kEntries : kEntries + (first + i) % kLastThreads;
     std::uint32_t limit = header.thread_limit.load(std::memory_order_relaxed);
     if (index >= limit) {
       arena.commit(arena.offset_of(&table()[index]), sizeof(ThreadEntry));
       while (limit <= index && !header.thread_limit.compare_exchange_weak(limit, index + 1)) {
       }
     }
-    if (const ThreadTag tag = claim(index)) {
+    if (const ThreadTag tag = claim(index, me)) {
       return tag;
     }
   }
@@ -141,11 +150,21 @@ thread_local constinit ThreadTag thread_tag = 0;
 thread_local constinit layout::Word64* thread_inside = nullptr;
 
 ThreadTag register_this_thread() {
-  const ThreadTag tag = register_thread();
+  note_start_time();
+  if (thread_tag != 0) {
+    return thread_tag;  // entering this process meant burying, for which this thread registered
+  }
+  join_heavy_fences();
+  const ProcessId me = this_process();
+  const ThreadTag idle = claim_idle(me);
+  const ThreadTag tag = idle != 0 ? idle : claim_free(me);
   thread_inside = &table()[thread_index(tag)].inside;
   thread_tag = tag;
   thread_local AtThreadExit at_exit;
   static_cast<void>(&at_exit);
+  if (idle == 0 && thread_index(tag) >= kEntries) {
+    bury_the_dead(kBuriedAtOnce);  // T3
+  }
   return tag;
 }
 

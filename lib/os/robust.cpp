@@ -69,8 +69,11 @@ bool lease_hold(Lease& lease) noexcept {
 }
 
 void lease_release(Lease& lease) noexcept {
-  // EPERM when another thread, or this one's process before a fork, holds it.
-  (void)::pthread_mutex_unlock(mutex_of(lease));
+  // Another thread, or this one's process before a fork, may hold it.
+  if ((word_of(lease).load(std::memory_order_relaxed) & kLeaseThread) ==
+      static_cast<std::uint32_t>(thread_id())) {
+    (void)::pthread_mutex_unlock(mutex_of(lease));
+  }
 }
 
 bool have_pending_wake() noexcept {

@@ -9,8 +9,8 @@
 //     }
 //
 // No exception has the type ThrowSite. But the unwinder looks for a handler before it unwinds
-// anything (phase 1 of the Itanium C++ ABI's two), and asks the clauses of a try block one after the
-// other: being asked, this one notes the stack, which still stands as it was at the throw.
+// anything (phase 1 of the Itanium C++ ABI's two), and asks the clauses of a try block one after
+// the other: being asked, this one notes the stack, which still stands as it was at the throw.
 //
 // Threads: a note is the thread's own. Nothing is noted for what is caught further in.
 #pragma once

@@ -56,7 +56,8 @@ struct alignas(64) LockObject {
   LockWord lock;
   Word flags;             // kLock..., fixed once the object is published
   std::uint64_t payload;  // how many bytes follow
-  // The user's: how many extents the bytes have, and which. Fixed once anybody else sees the object.
+  // The user's: how many extents the bytes have, and which. Fixed once anybody else sees the
+  // object.
   std::uint64_t rank;
   std::uint64_t extents[4];
 };

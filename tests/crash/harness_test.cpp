@@ -2,6 +2,7 @@
 // The harness proves itself on small protocols whose faults are known: it must find each broken
 // one, at the right instruction, and must find nothing in the sound ones.
 #include <atomic>
+#include <chrono>
 #include <gmock/gmock.h>
 #include <optional>
 #include <sstream>
@@ -16,7 +17,9 @@
 
 #include "harness/kill_harness.hpp"
 #include "harness/ledger.hpp"
+#include "harness/symbol.hpp"
 #include "harness/trace.hpp"
+#include "harness/trial.hpp"
 #include "support/child.hpp"
 #include "support/eventually.hpp"
 #include "support/proc_view.hpp"
@@ -32,6 +35,7 @@ using testing::Each;
 using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 // Exhaustive, whatever the environment says.
@@ -165,6 +169,17 @@ Operation ownerless_lock(const Shared<OwnerlessLock>& lock) {
                 lock->unlock();
               },
           .verify = [&] { lock->lock(); }};
+}
+
+TEST(KillHarness, CountsALookAtTheClockAsOneStep) {
+  Operation operation{.name = "now", .state = "", .verify = [] {}};
+  operation.run = [] { static_cast<void>(std::chrono::steady_clock::now()); };
+  const Plan plan = every_point();
+  const Trace trace = Trial{operation, plan}.record();
+  for (std::size_t k = 0; k <= trace.steps(); ++k) {
+    EXPECT_THAT(symbol_of(trace.instruction(k)), Not(HasSubstr("vdso"))) << k;
+  }
+  EXPECT_THAT(kill_one(operation, plan).findings, IsEmpty());
 }
 
 TEST(KillHarness, FindsThatALockWithoutOwnerHangsItsSurvivors) {

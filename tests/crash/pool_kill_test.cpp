@@ -121,6 +121,25 @@ class Subject {
     return operation;
   }
 
+  // A worker whose task the parent condemns, at whatever instruction it is.
+  Operation condemn() {
+    Operation operation = work();
+    operation.name = "Pool.condemn";
+    operation.second = [this] {
+      std::vector<TaskTable::Sentence> sentences;
+      table_->condemn_for_memory(0, {}, sentences);
+    };
+    operation.while_stopped = [this, condemn = operation.second] {
+      const bool has_ended = ended_by(0) != 0;
+      const bool is_running = running_by(0);
+      condemn();
+      check(!running_by(0), "a task runs on though it is condemned");
+      check(count(0, layout::SlotPhase::condemned) == (is_running ? 1 : 0),
+            has_ended ? "an outcome was condemned" : "a task was not condemned");
+    };
+    return operation;
+  }
+
   // A worker that has done its share lets a standby go on, which has waited for that.
   Operation hand_over() {
     Operation operation = base("Pool.hand_over");
@@ -244,6 +263,23 @@ class Subject {
     return parental("Pool.judge", [this](Finished& finished) {
       table_->judge(1, pool::Death{.pid = 1, .exitcode = -9}, finished);
     });
+  }
+  // What the dead worker was doing is tried again.
+  Operation judge_and_repeat() {
+    retries_ = 1;
+    Operation operation = judge();
+    operation.name = "Pool.judge and repeat";
+    operation.setup = [this, setup = operation.setup] {
+      setup();
+      for (std::uint32_t i = 0; i < kSlots; ++i) {
+        layout::Word64& state = board_.slot(i).state;
+        if (layout::slot_phase(state) == layout::SlotPhase::posted) {
+          state.store(
+              layout::slot_state(layout::SlotPhase::running, 1, layout::slot_sequence(state)));
+        }
+      }
+    };
+    return operation;
   }
   Operation cancel() {
     return parental("Pool.cancel", [this](Finished& finished) {
@@ -375,7 +411,7 @@ class Subject {
     RawTask task = make(number, kind_);
     results_.push_back(std::make_shared<RawResult>());
     table_->add({std::move(task.call), std::move(task.objects), results_.back(),
-                 TaskRules{.priority = priority}});
+                 TaskRules{.retries = retries_, .priority = priority}});
   }
 
   int count(std::uint32_t worker, layout::SlotPhase phase) {
@@ -425,6 +461,7 @@ class Subject {
   std::string state_;
   Kind kind_;
   int posted_ = kTasks;
+  int retries_ = 0;
   std::uint32_t closing_ = 1;
   Board board_;
   std::optional<TaskTable> table_;
@@ -440,6 +477,12 @@ TEST(PoolKill, WorkOnALargeTask) {
 }
 TEST(PoolKill, WorkOnATaskThatReturnsASharedObject) {
   expect_survival(Subject{"shared", Kind::shared}.work());
+}
+TEST(PoolKill, CondemnASmallTask) {
+  expect_survival(Subject{"small", Kind::small}.condemn());
+}
+TEST(PoolKill, CondemnATaskThatReturnsASharedObject) {
+  expect_survival(Subject{"shared", Kind::shared}.condemn());
 }
 TEST(PoolKill, HandOverToAStandby) {
   expect_survival(Subject{"standby asleep", Kind::small}.hand_over());
@@ -482,6 +525,9 @@ TEST(PoolKill, CollectOfSharedOutcomes) {
 }
 TEST(PoolKill, JudgeOfADeadWorker) {
   expect_survival(Subject{"large", Kind::large}.judge());
+}
+TEST(PoolKill, JudgeOfADeadWorkerWhoseTaskIsTriedAgain) {
+  expect_survival(Subject{"large", Kind::large}.judge_and_repeat());
 }
 TEST(PoolKill, CancelOfAPostedTask) {
   expect_survival(Subject{"large", Kind::large}.cancel());

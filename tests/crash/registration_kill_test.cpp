@@ -93,6 +93,23 @@ class RegistrationKill : public testing::Test {
     corpse.kill();
   }
 
+  // Every entry but the last ones belongs to somebody dead.
+  static void crowd_the_table() {
+    const ProcessId me = this_process();
+    Arena& arena = Arena::get();
+    auto* table = arena.at<layout::ProcessEntry>(layout::kProcessTableOffset);
+    const std::uint32_t count = kMaxProcesses - kLastProcesses;
+    arena.commit(layout::kProcessTableOffset, count * sizeof(layout::ProcessEntry));
+    arena.header().process_limit.store(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (i != process_index(me)) {
+        table[i].word.store(std::uint64_t{static_cast<std::uint8_t>(layout::ProcessState::dead)}
+                                << 60 |
+                            std::uint64_t{1} << 40);
+      }
+    }
+  }
+
   // The next claims try the entries again that were used and freed before.
   static void turn_back_the_cursors() {
     layout::ArenaHeader& header = Arena::get().header();
@@ -127,6 +144,25 @@ TEST_F(RegistrationKill, ProcessEntersItselfWhereAnotherWas) {
         check(!is_dead(this_process()), "this process counts as dead");
         check(pid_of(this_process()) == ::getpid(), "another process has this one's entry");
       }));
+}
+
+TEST_F(RegistrationKill, ProcessEntersItselfWhereAllButTheLastEntriesAreDeadOnes) {
+  Plan plan = Plan::from_environment();
+  // It looks at all entries, and buries some.
+  plan.steps = 400'000;
+  plan.visits = 2;
+  plan.trials = 12;
+  plan.pairs = 2;
+  plan.most_pairs = 50;
+  expect_survival(
+      registration(
+          "this_process", "crowded by the dead", [](Prompt&) { crowd_the_table(); }, nothing,
+          [](Prompt&) {
+            check(!is_dead(this_process()), "this process counts as dead");
+            check(process_index(enter_child()) < kMaxProcesses - kLastProcesses,
+                  "nobody was buried");
+          }),
+      plan);
 }
 
 TEST_F(RegistrationKill, ThreadRegisters) {

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/stat.h>
@@ -37,10 +38,19 @@ void register_thread() {
 }
 
 // Makes the arena, the register and the tracker in the test program, so that every trial finds
-// them.
+// them, and buries whoever died in the trials before.
 class SharedKill : public testing::Test {
  protected:
   SharedKill() { SharedMemory{create, 1}.unlink(); }
+
+  static void expect_survival(Operation operation) {
+    operation.setup = [setup = std::move(operation.setup)] {
+      memory::bury_the_dead();
+      setup();
+    };
+    crash::expect_survival(operation);
+  }
+
   std::string name_ = "mp-kill-" + std::to_string(::getpid());
 };
 

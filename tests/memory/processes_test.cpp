@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "memory/arena.hpp"
 #include "memory/threads.hpp"
 #include "support/child.hpp"
 #include "support/rendezvous.hpp"
@@ -69,6 +70,64 @@ TEST(Processes, KeepsTheExitCodeUntilBuried) {
   EXPECT_TRUE(exit_code_of(id, code));
   EXPECT_EQ(code, 7);
   bury(id);
+}
+
+// Takes every entry but the last ones, for children that never start, and leaves them to the dead.
+void crowd_the_processes() {
+  static_cast<void>(this_process());  // makes the arena, which all are to share
+  Child crowd{[] {
+    while (process_index(enter_child()) < kMaxProcesses - kLastProcesses) {
+    }
+  }};
+  EXPECT_EQ(crowd.wait(), test::exited(0));
+}
+
+TEST(Processes, AreNotKeptOutByTheDead) {
+  crowd_the_processes();
+  for (std::uint32_t i = 0; i < 2 * kLastProcesses; ++i) {  // each of whom nobody buries
+    Child late{[] { EXPECT_FALSE(is_dead(this_process())); }};
+    ASSERT_EQ(late.wait(), test::exited(0)) << "the " << i << "th";
+  }
+  EXPECT_GT(bury_the_dead(), 0);
+  EXPECT_EQ(bury_the_dead(), 0);
+}
+
+TEST(Processes, StartChildrenThoughTheTableIsFullOfTheDead) {
+  crowd_the_processes();
+  const layout::ArenaHeader& header = Arena::get().header();
+  auto* table = Arena::get().at<layout::ProcessEntry>(layout::kProcessTableOffset);
+  for (std::uint32_t i = 1; i <= kLastProcesses && header.process_limit == kMaxProcesses; ++i) {
+    table[kMaxProcesses - i].word.store(table[kMaxProcesses - kLastProcesses - i].word);
+  }
+  const ProcessId child = enter_child();
+  EXPECT_FALSE(is_dead(child));
+  child_not_started(child);
+  EXPECT_GT(bury_the_dead(), 0);
+  EXPECT_EQ(bury_the_dead(), 0);
+}
+
+TEST(Threads, AreNotKeptOutByTheDead) {
+  static_cast<void>(this_thread());  // makes the arena, which all are to share
+  Child crowd{[] {
+    Arena& arena = Arena::get();
+    auto* table = arena.at<layout::ThreadEntry>(layout::kThreadTableOffset);
+    const std::uint32_t count = kMaxThreads - kLastThreads;
+    arena.commit(layout::kThreadTableOffset, count * sizeof *table);
+    const std::uint64_t mine = table[thread_index(this_thread())].word;
+    for (std::uint32_t i = 0; i < count; ++i) {  // as if it had so many threads
+      if (table[i].word >> 62 == 0) {
+        table[i].word = mine;
+      }
+    }
+    arena.header().thread_limit = count;
+  }};
+  EXPECT_EQ(crowd.wait(), test::exited(0));
+  for (std::uint32_t i = 0; i < 2 * kLastThreads; ++i) {
+    Child late{[] { EXPECT_FALSE(thread_gone(this_thread())); }};
+    ASSERT_EQ(late.wait(), test::exited(0)) << "the " << i << "th";
+  }
+  EXPECT_GT(bury_the_dead(), 0);
+  EXPECT_EQ(bury_the_dead(), 0);
 }
 
 TEST(Threads, HaveTagsOfTheirOwn) {

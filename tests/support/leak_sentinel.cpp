@@ -130,9 +130,24 @@ bool is_held_elsewhere(const std::string& path) {
   return false;
 }
 
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kUnderTsan = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+constexpr bool kUnderTsan = true;
+#else
+constexpr bool kUnderTsan = false;
+#endif
+#else
+constexpr bool kUnderTsan = false;
+#endif
+
 class LeakSentinel : public testing::EmptyTestEventListener {
  public:
   void OnTestProgramStart(const testing::UnitTest&) override {
+    if (kUnderTsan) {
+      std::thread{[] {}}.join();  // with the first thread TSan starts one of its own, which stays
+    }
     for (const auto& function : warm_ups()) {
       function();
     }

@@ -28,8 +28,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Child;
-using test::exited;
-using test::killed_by;
 
 constexpr int kNotPermitted = 77;
 constexpr pid_t kPid = 300;
@@ -70,7 +68,7 @@ void reuse_pid(const std::function<void()>& dying, const std::function<void()>& 
         ::raise(SIGKILL);
       }};
       ASSERT_EQ(victim.pid(), kPid);
-      ASSERT_EQ(victim.wait(), killed_by(SIGKILL));
+      ASSERT_EQ(victim.wait(), test::killed_by(SIGKILL));
     }
     ASSERT_TRUE(choose_next_pid(kPid));
     test::Signal looked;
@@ -95,10 +93,10 @@ void reuse_pid(const std::function<void()>& dying, const std::function<void()>& 
 
 void expect_found_out(const std::function<void()>& body) {
   const test::ExitStatus status = in_namespace(body);
-  if (status == exited(kNotPermitted)) {
+  if (status == test::exited(kNotPermitted)) {
     GTEST_SKIP() << "a pid namespace cannot be made here";
   }
-  EXPECT_EQ(status, exited(0));
+  EXPECT_EQ(status, test::exited(0));
 }
 
 TEST(PidReuse, GivesNobodyALockOfTheDead) {

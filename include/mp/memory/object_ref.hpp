@@ -12,6 +12,7 @@
 // Owns:      a place among the object's holders; the last one out destroys the object.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -22,7 +23,9 @@ namespace mp::detail {
 
 // One per object and process; the library keeps more behind it.
 struct LocalObject {
-  std::uint32_t generation;  // the value of fork_generation when this process became a holder
+  // The value of fork_generation when this process became a holder. Written under the lock; the
+  // store, release, pairs with the looks of data() in other threads.
+  std::atomic<std::uint32_t> generation;
 };
 
 // Counts the forks from the root of the tree down to this process. Changes in a forked child only,
@@ -47,14 +50,16 @@ class MP_API ObjectRef {
   // The object's bytes. After a fork the first call makes the child a holder, or throws
   // WrongProcess when the object is gone. Expects: not empty.
   [[nodiscard]] std::byte* data() const {
-    if (local_->generation != fork_generation) [[unlikely]] {
+    if (local_->generation.load(std::memory_order_acquire) != fork_generation) [[unlikely]] {
       adopt();
     }
     return data_;
   }
   // The same where that needs nothing done, and nullptr otherwise.
   [[nodiscard]] std::byte* data_at_hand() const noexcept {
-    return local_ != nullptr && local_->generation == fork_generation ? data_ : nullptr;
+    const bool is_held =
+        local_ != nullptr && local_->generation.load(std::memory_order_acquire) == fork_generation;
+    return is_held ? data_ : nullptr;
   }
   [[nodiscard]] std::uint64_t id() const;
 

@@ -7,4 +7,6 @@ enum Color { red, green };
 enum Color : int { red, green };
 #endif
 
-mp::Bytes send(const Color& value) { return mp::encode(value); }
+mp::Bytes send(const Color& value) {
+  return mp::encode(value);
+}

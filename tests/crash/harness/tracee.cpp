@@ -6,7 +6,9 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <elf.h>
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -66,6 +68,26 @@ std::size_t read_code(pid_t pid, std::uintptr_t address) {
 void write_code(pid_t pid, std::uintptr_t address, std::size_t word) {
   errno = 0;
   trace(PTRACE_POKETEXT, pid, address, word);
+}
+
+// Whether the address is in the code that the kernel maps for reading the clock.
+bool is_in_vdso(std::uintptr_t address) {
+  static const std::uintptr_t begin = ::getauxval(AT_SYSINFO_EHDR);
+  static const std::uintptr_t end = [] {
+    if (begin == 0) {
+      return begin;
+    }
+    const auto* head = reinterpret_cast<const Elf64_Ehdr*>(begin);  // NOLINT: a number until here
+    const auto* parts = reinterpret_cast<const Elf64_Phdr*>(begin + head->e_phoff);  // NOLINT
+    std::uintptr_t last = begin;
+    for (unsigned i = 0; i < head->e_phnum; ++i) {
+      if (parts[i].p_type == PT_LOAD) {
+        last = std::max<std::uintptr_t>(last, begin + parts[i].p_vaddr + parts[i].p_memsz);
+      }
+    }
+    return last;
+  }();
+  return address >= begin && address < end;
 }
 
 constexpr std::size_t kTrap = 0xcc;  // int3, one byte: it never reaches into the next instruction
@@ -137,7 +159,15 @@ void Tracee::step_back_from_trap() {
 
 Stop Tracee::step() {
   set_breakpoint(0);
-  return resume(PTRACE_SINGLESTEP);
+  const Stop stop = resume(PTRACE_SINGLESTEP);
+  if (stop != Stop::trapped || !is_in_vdso(instruction())) {
+    return stop;
+  }
+  // Just called: the address to return to is on top of the stack.
+  errno = 0;
+  const auto top = static_cast<std::uintptr_t>(
+      trace(PTRACE_PEEKUSER, party_.pid(), offsetof(user, regs.rsp), 0));
+  return run_to(read_code(party_.pid(), top));
 }
 
 Stop Tracee::run_to(std::uintptr_t address) {

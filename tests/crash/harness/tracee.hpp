@@ -35,7 +35,8 @@ class Tracee {
   // Starts the process and runs it up to begin_operation(). Throws if it does not get there.
   Tracee(const Stage& stage, const std::function<void()>& body, bool pinned);
 
-  // Executes one instruction.
+  // Executes one instruction. A call of the kernel's code that reads the clock counts as one, as a
+  // system call does: it reads again when a tick came between, so by steps it might never end.
   Stop step();
   // Runs up to the next execution of the instruction at `address`, or to end_operation().
   // Expects: the tracee does not stand on `address`.
