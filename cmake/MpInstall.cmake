@@ -38,7 +38,7 @@ foreach(kind LIB INCLUDE)
   endif()
 endforeach()
 # A static library leaves its own dependencies to whoever links it.
-set(mp_pc_private "libcrypto spdlog fmt")
+set(mp_pc_private "libssl libcrypto spdlog fmt")
 if(BUILD_SHARED_LIBS)
   set(mp_pc_requires "")
   set(mp_pc_requires_private "${mp_pc_private}")

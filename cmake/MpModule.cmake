@@ -25,7 +25,7 @@ function(mp_configure_library)
   target_include_directories(mp_objects
     PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/lib)
   target_link_libraries(mp_objects PRIVATE
-    Threads::Threads Boost::headers OpenSSL::Crypto spdlog::spdlog mp_warnings mp_sanitizers)
+    Threads::Threads Boost::headers OpenSSL::SSL OpenSSL::Crypto spdlog::spdlog mp_warnings mp_sanitizers)
   # A function that only children call would be bound lazily in each of them: a search through every
   # symbol table, on a dozen pages that the child has to fault in, at every fork.
   # And nobody is to replace a function of the library by one of the same name, so that those it
@@ -39,7 +39,7 @@ function(mp_link_objects target)
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:mp_objects>)
   target_link_libraries(${target}
     PUBLIC Threads::Threads Boost::headers ${CMAKE_DL_LIBS}
-    PRIVATE OpenSSL::Crypto spdlog::spdlog $<BUILD_INTERFACE:mp_sanitizers>)
+    PRIVATE OpenSSL::SSL OpenSSL::Crypto spdlog::spdlog $<BUILD_INTERFACE:mp_sanitizers>)
   mp_add_entry_hook(${target})
 endfunction()
 

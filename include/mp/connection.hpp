@@ -9,4 +9,5 @@
 #include "mp/connection/listener.hpp"
 #include "mp/connection/loan.hpp"
 #include "mp/connection/pipe.hpp"
+#include "mp/connection/tls_options.hpp"
 #include "mp/connection/wait.hpp"

@@ -36,18 +36,19 @@ os::Fd connect(const Address& address, Deadline until) {
   }
 }
 
-void authenticate(int socket, const ClientOptions& options) {
+std::unique_ptr<connection::Tls> authenticate(int socket, const ClientOptions& options,
+                                              std::unique_ptr<connection::Tls> tls) {
   using connection::Handshake;
   using State = connection::HandshakeLink::State;
   const Deadline until{options.handshake_timeout};
   connection::HandshakeLink link{
-      Handshake{Handshake::Role::client, *options.authkey, options.allow_md5}};
+      Handshake{Handshake::Role::client, *options.authkey, options.allow_md5}, std::move(tls)};
   for (;;) {
     switch (link.step(socket)) {
       case State::going_on:
         break;
       case State::done:
-        return;
+        return link.take_tls();
       case State::gone:
         throw EOFError{"the listener closed the connection before both had proved their keys"};
       case State::refused:
@@ -70,9 +71,20 @@ os::Fd dial(const Address& address, const ClientOptions& options) {
   os::Fd socket = connect(address, Deadline{options.connect_timeout});
   os::set_no_delay(socket.get());
   if (options.authkey) {
-    authenticate(socket.get(), options);
+    authenticate(socket.get(), options, nullptr);
   }
   return socket;
+}
+
+Secured dial_secured(const Address& address, const ClientOptions& options,
+                     std::shared_ptr<const TlsContext> context) {
+  Secured made{connect(address, Deadline{options.connect_timeout}), nullptr};
+  os::set_no_delay(made.socket.get());
+  if (context) {
+    made.tls = std::make_unique<Tls>(std::move(context), address.host());
+  }
+  made.tls = authenticate(made.socket.get(), options, std::move(made.tls));
+  return made;
 }
 
 }  // namespace connection

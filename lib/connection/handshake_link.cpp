@@ -10,7 +10,8 @@
 
 namespace mp::connection {
 
-HandshakeLink::HandshakeLink(Handshake handshake) : handshake_{std::move(handshake)} {
+HandshakeLink::HandshakeLink(Handshake handshake, std::unique_ptr<Tls> tls)
+    : handshake_{std::move(handshake)}, tls_{std::move(tls)}, is_secured_{tls_ == nullptr} {
   if (const Bytes first = handshake_.begin(); !first.empty()) {
     say(first);
   }
@@ -30,6 +31,11 @@ HandshakeLink::State HandshakeLink::step(int socket) {
   } catch (const CodecError&) {
     reason_ = "the peer sends no messages, or long ones, where a handshake is due";
     return State::garbage;
+  } catch (const AuthenticationError& error) {
+    reason_ = error.what();
+    return State::garbage;
+  } catch (const EOFError&) {
+    return State::gone;
   } catch (const OsError& error) {
     if (os::peer_is_gone(error.code().value())) {
       return State::gone;
@@ -39,13 +45,19 @@ HandshakeLink::State HandshakeLink::step(int socket) {
 }
 
 HandshakeLink::State HandshakeLink::advance(int socket) {
+  if (!is_secured_) {
+    if (!tls_->handshake(socket)) {
+      return State::going_on;
+    }
+    is_secured_ = true;
+  }
   for (;;) {
     while (wants_to_write()) {
-      const auto sent = os::send_some(socket, ByteView{out_}.subspan(sent_), {});
-      if (!sent.ok() && os::no_room(sent.error)) {
+      const auto sent = send(socket, tls_.get(), ByteView{out_}.subspan(sent_));
+      if (!sent) {
         return State::going_on;
       }
-      sent_ += static_cast<std::size_t>(os::check(sent));
+      sent_ += *sent;
     }
     // The verdict is on its way before anybody hears of it.
     switch (handshake_.state()) {
@@ -60,15 +72,15 @@ HandshakeLink::State HandshakeLink::advance(int socket) {
         reason_ = handshake_.reason();
         return State::garbage;
     }
-    os::Received got;
-    if (!os::receive_some(socket, in_.room(), 0, got)) {
+    const auto got = receive(socket, tls_.get(), in_.room());
+    if (!got) {
       os::acknowledge_quickly(socket);
       return State::going_on;
     }
-    if (got.size == 0) {
+    if (*got == 0) {
       return State::gone;
     }
-    in_.filled(got.size);
+    in_.filled(*got);
     if (in_.complete()) {
       if (const std::optional<Bytes> answer = handshake_.hear(in_.take())) {
         say(*answer);

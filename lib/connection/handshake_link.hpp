@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // connection/handshake_link.hpp — a handshake over a socket, one step at a time, never waiting.
+// Under TLS that comes first, and the keys are proved inside.
 //
 // Threads: for one thread at a time.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "mp/base/bytes.hpp"
 
 #include "connection/frame_reader.hpp"
 #include "connection/handshake.hpp"
+#include "connection/tls.hpp"
 
 namespace mp::connection {
 
@@ -19,17 +22,22 @@ class HandshakeLink {
     going_on,
     done,     // authenticated, and everything of ours is sent
     refused,  // as Handshake has it
-    garbage,  // or the bytes are no messages
+    garbage,  // or the bytes are no messages, or TLS has failed
     gone,     // the peer closed the connection
   };
 
-  explicit HandshakeLink(Handshake handshake);
+  explicit HandshakeLink(Handshake handshake, std::unique_ptr<Tls> tls = nullptr);
 
   // Moves what can be moved. Throws OsError when the socket fails.
   State step(int socket);
   // Whether the next step needs the socket to be writable, and not readable.
-  [[nodiscard]] bool wants_to_write() const noexcept { return sent_ < out_.size(); }
-  [[nodiscard]] const char* reason() const noexcept { return reason_; }
+  [[nodiscard]] bool wants_to_write() const {
+    const bool tls_wants = tls_ && tls_->has_unsent();
+    return tls_wants || (is_secured_ && sent_ < out_.size());
+  }
+  [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
+  // For what comes behind the handshake; null without TLS.
+  [[nodiscard]] std::unique_ptr<Tls> take_tls() noexcept { return std::move(tls_); }
 
  private:
   void say(ByteView message);
@@ -39,7 +47,9 @@ class HandshakeLink {
   FrameReader in_{kLongestHandshakeMessage};
   Bytes out_;
   std::size_t sent_ = 0;
-  const char* reason_ = "";
+  std::unique_ptr<Tls> tls_;
+  bool is_secured_ = true;  // whether the handshake of TLS is over, if there is one
+  std::string reason_;
 };
 
 }  // namespace mp::connection

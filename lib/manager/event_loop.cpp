@@ -36,6 +36,7 @@ namespace asio = boost::asio;
 using Descriptor = asio::posix::stream_descriptor;
 using connection::Handshake;
 using connection::HandshakeLink;
+using connection::Tls;
 
 constexpr std::size_t kMostUnsent = std::size_t{16} << 20;
 constexpr int kReadsAtOnce = 8;
@@ -53,6 +54,7 @@ struct Client final : Peer, std::enable_shared_from_this<Client> {
 
   Descriptor descriptor;
   std::optional<HandshakeLink> link;  // until the key is proved
+  std::unique_ptr<Tls> tls;           // from then on
   EventLoop::TimerId patience = 0;
   FrameBuffer in;
   std::size_t sent = 0;  // of `out`
@@ -137,6 +139,7 @@ void EventLoop::Parts::accept_ready() {
       return;
     }
     int process = 0;
+    bool is_ours = options.accept_code;
     if (!options.is_tcp) {
       const os::Credentials peer = os::peer_credentials(socket.get());
       if (options.same_user && peer.user != os::own_credentials().user) {
@@ -144,6 +147,7 @@ void EventLoop::Parts::accept_ready() {
         continue;
       }
       process = peer.pid;
+      is_ours = is_ours || peer.user == os::own_credentials().user;
     }
     os::set_no_delay(socket.get());
     if (options.is_tcp) {
@@ -151,10 +155,12 @@ void EventLoop::Parts::accept_ready() {
     }
     auto client = std::make_shared<Client>(
         context, std::move(socket),
-        HandshakeLink{Handshake{Handshake::Role::server, options.authkey, options.allow_md5}},
+        HandshakeLink{Handshake{Handshake::Role::server, options.authkey, options.allow_md5},
+                      options.tls ? std::make_unique<Tls>(options.tls) : nullptr},
         options.max_frame);
     client->connected = true;
     client->process = process;
+    client->may_send_code = is_ours;
     clients.insert(client);
     ++unproved;
     const TimerId id = ++last_timer;
@@ -193,6 +199,7 @@ void EventLoop::Parts::prove(const std::shared_ptr<Client>& client) {
     log_dropped(error.what());
   }
   if (state == HandshakeLink::State::done) {
+    client->tls = client->link->take_tls();
     settle(*client);
     on_readable(client);  // the first request comes with the last of the proof
     return;
@@ -218,30 +225,35 @@ void EventLoop::Parts::read(const std::shared_ptr<Client>& client) {
     return;
   }
   client->reading = true;
-  client->descriptor.async_wait(Descriptor::wait_read,
-                                [this, client](const boost::system::error_code& error) {
-                                  client->reading = false;
-                                  if (!error && !client->gone) {
-                                    on_readable(client);
-                                    flush();
-                                  }
-                                });
+  const auto go_on = [this, client](const boost::system::error_code& error) {
+    client->reading = false;
+    if (!error && !client->gone) {
+      on_readable(client);
+      flush();
+    }
+  };
+  if (client->tls && client->tls->has_unread()) {
+    asio::post(context, [go_on] { go_on({}); });  // of which the socket knows nothing
+  } else {
+    client->descriptor.async_wait(Descriptor::wait_read, go_on);
+  }
 }
 
 void EventLoop::Parts::on_readable(const std::shared_ptr<Client>& client) {
   try {
     for (int i = 0; i != kReadsAtOnce && !client->gone && !client->closing; ++i) {
       const MutableByteView room = client->in.room();
-      os::Received got;
-      if (!os::receive_some(client->descriptor.native_handle(), room, 0, got)) {
+      const auto got =
+          connection::receive(client->descriptor.native_handle(), client->tls.get(), room);
+      if (!got) {
         os::acknowledge_quickly(client->descriptor.native_handle());
         break;
       }
-      if (got.size == 0) {
+      if (*got == 0) {
         drop(client);
         return;
       }
-      client->in.filled(got.size);
+      client->in.filled(*got);
       while (!client->gone && !client->closing) {
         const std::optional<ByteView> frame = client->in.next();
         if (!frame) {
@@ -249,7 +261,7 @@ void EventLoop::Parts::on_readable(const std::shared_ptr<Client>& client) {
         }
         handler.on_frame(*client, *frame);
       }
-      if (got.size < room.size()) {
+      if (!client->tls && *got < room.size()) {
         break;  // that was all
       }
     }
@@ -268,14 +280,16 @@ void EventLoop::Parts::write(const std::shared_ptr<Client>& client) {
   if (client->writing || client->gone) {
     return;
   }
-  while (client->sent != client->out.size()) {
-    const auto sent = os::send_some(client->descriptor.native_handle(),
-                                    ByteView{client->out}.subspan(client->sent), {});
-    if (!sent.ok()) {
-      if (!os::no_room(sent.error)) {
-        drop(client);
-        return;
-      }
+  while (client->sent != client->out.size() || (client->tls && client->tls->has_unsent())) {
+    std::optional<std::size_t> sent;
+    try {
+      sent = connection::send(client->descriptor.native_handle(), client->tls.get(),
+                              ByteView{client->out}.subspan(client->sent));
+    } catch (const Error&) {
+      drop(client);
+      return;
+    }
+    if (!sent) {
       client->writing = true;
       client->descriptor.async_wait(Descriptor::wait_write,
                                     [this, client](const boost::system::error_code& error) {
@@ -288,7 +302,7 @@ void EventLoop::Parts::write(const std::shared_ptr<Client>& client) {
                                     });
       return;
     }
-    client->sent += static_cast<std::size_t>(sent.value);
+    client->sent += *sent;
   }
   client->sent = 0;
   client->out.clear();

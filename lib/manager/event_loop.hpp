@@ -20,6 +20,7 @@
 #include "mp/base/deadline.hpp"
 #include "mp/connection/address.hpp"
 
+#include "connection/tls.hpp"
 #include "os/fd.hpp"
 
 namespace mp::manager {
@@ -27,12 +28,14 @@ namespace mp::manager {
 struct LoopOptions {
   std::string authkey = {};
   bool allow_md5 = true;
-  bool same_user = false;  // unix sockets: drops peers of other users
+  bool same_user = false;    // unix sockets: drops peers of other users
+  bool accept_code = false;  // from whoever has the key, not only from this user's on this machine
   bool is_tcp = false;
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds{20};
   std::size_t most_unproved = 256;  // peers at a time that have not proved the key
   std::chrono::seconds lease{10};
   std::uint64_t max_frame = 0;
+  std::shared_ptr<const connection::TlsContext> tls = {};  // whoever comes must speak it, then
 };
 
 class Session;
@@ -58,6 +61,8 @@ class Peer {
   bool connected = false;
   // The process, on this machine; 0 where it cannot be known.
   int process = 0;
+  // Whether pools run code that it sends.
+  bool may_send_code = false;
 
  protected:
   ~Peer() = default;

@@ -16,6 +16,7 @@
 
 #include "connection/dial.hpp"
 #include "connection/frame_layout.hpp"
+#include "manager/known_keys.hpp"
 #include "memory/fork_mutex.hpp"
 #include "os/endpoint.hpp"
 #include "os/fork_hook.hpp"
@@ -27,7 +28,6 @@ namespace mp::detail {
 namespace {
 
 constexpr std::size_t kMuch = std::size_t{32} << 10;
-constexpr std::chrono::seconds kLease{10};
 
 [[gnu::section("mp_at_fork")]] memory::ForkMutex table_mutex{12};
 
@@ -66,7 +66,12 @@ struct LinkTable {
 };
 
 std::shared_ptr<Link> Link::to(const Address& address, const std::string& authkey) {
-  const std::string key = address.to_string() + '\0' + authkey;
+  return to(address, authkey, manager::settings_text(address));
+}
+
+std::shared_ptr<Link> Link::to(const Address& address, const std::string& authkey,
+                               const std::string& settings) {
+  const std::string key = address.to_string() + '\0' + authkey + '\0' + settings;
   LinkTable& table = LinkTable::get();
   {
     const std::lock_guard hold{table_mutex};
@@ -75,7 +80,7 @@ std::shared_ptr<Link> Link::to(const Address& address, const std::string& authke
       return known->second;
     }
   }
-  auto made = std::make_shared<Link>(address, authkey);
+  auto made = std::make_shared<Link>(address, authkey, settings);
   std::shared_ptr<Link> broken;  // let go of without the mutex, which its end takes
   const std::lock_guard hold{table_mutex};
   std::shared_ptr<Link>& place = table.by_address[key];
@@ -101,15 +106,23 @@ void Link::forget(const Address& address) noexcept {
   }
 }
 
-Link::Link(const Address& address, const std::string& authkey)
+Link::Link(const Address& address, const std::string& authkey, const std::string& settings)
     : generation_{fork_generation},
       address_{address},
       address_text_{address.to_string()},
       authkey_{authkey},
-      socket_{connection::dial(address, ClientOptions{.authkey = authkey})},
       in_{kDefaultMaxFrame} {
+  const manager::LinkSettings how = manager::settings_of(settings);
+  const std::chrono::nanoseconds limit{how.handshake_timeout};
+  connection::Secured made = connection::dial_secured(
+      address,
+      ClientOptions{.authkey = authkey, .connect_timeout = limit, .handshake_timeout = limit},
+      how.tls ? std::make_shared<connection::TlsContext>(connection::TlsRole::client, *how.tls)
+              : nullptr);
+  socket_ = std::move(made.socket);
+  tls_ = std::move(made.tls);
   if (address.kind() == Address::Kind::tcp) {
-    os::set_lease(socket_.get(), kLease);
+    os::set_lease(socket_.get(), std::chrono::seconds{how.lease});
   }
   os::set_blocking(socket_.get(), true);
   negotiate();
@@ -129,7 +142,7 @@ Link::~Link() {
 void Link::negotiate() {
   manager::add_frame(out_, std::as_bytes(std::span{layout::kAskForNative}));
   try {
-    os::send_all(socket_.get(), out_);
+    connection::send_all(socket_.get(), tls_.get(), out_);
     out_.clear();
     for (;;) {
       if (const std::optional<ByteView> answer = in_.next()) {
@@ -140,7 +153,7 @@ void Link::negotiate() {
         }
         return;
       }
-      const std::size_t got = os::await_bytes(socket_.get(), in_.room());
+      const std::size_t got = connection::await_bytes(socket_.get(), tls_.get(), in_.room());
       if (got == 0) {
         throw_gone();
       }
@@ -182,15 +195,15 @@ void Link::flush(Hold& hold) {
     batch.swap(out_);
     hold.unlock();
     ByteView left{batch};
-    int error = 0;
-    while (!left.empty()) {
-      const auto sent = os::send_some(socket_.get(), left, {});
-      if (sent.ok()) {
-        left = left.subspan(static_cast<std::size_t>(sent.value));
-        continue;
-      }
-      if (!os::no_room(sent.error)) {
-        error = sent.error;
+    bool failed = false;
+    while (!left.empty() || (tls_ && tls_->has_unsent())) {
+      try {
+        if (const auto sent = connection::send(socket_.get(), tls_.get(), left)) {
+          left = left.subspan(*sent);
+          continue;
+        }
+      } catch (const Error&) {
+        failed = true;
         break;
       }
       hold.lock();
@@ -201,19 +214,19 @@ void Link::flush(Hold& hold) {
                           static_cast<short>(os::kWritable | (read ? os::kReadable : 0))};
       os::poll(std::span{&entry, 1}, Deadline::never());
       if (read) {
-        os::Received got;
-        std::exception_ptr failure;
         hold.lock();
         try {
-          if ((entry.ready & ~os::kWritable) != 0 &&
-              os::receive_some(socket_.get(), in_.room(), 0, got)) {
-            in_.filled(got.size);
+          const auto got = (entry.ready & ~os::kWritable) == 0
+                               ? std::nullopt
+                               : connection::receive(socket_.get(), tls_.get(), in_.room());
+          if (got) {
+            in_.filled(*got);
             while (const std::optional<ByteView> frame = in_.next()) {
               deliver(*frame);
             }
-            if (got.size == 0) {
-              break_off();
-            }
+          }
+          if (got == 0) {
+            break_off();
           }
         } catch (const Error&) {
           break_off();
@@ -228,7 +241,7 @@ void Link::flush(Hold& hold) {
     }
     batch.clear();
     hold.lock();
-    if (error != 0) {
+    if (failed) {
       break_off();
     }
     if (out_.empty() && out_.capacity() == 0) {
@@ -268,8 +281,8 @@ void Link::read_once(Hold& hold) {
   hold.unlock();
   std::size_t got = 0;
   try {
-    got = os::await_bytes(socket_.get(), room);
-  } catch (const OsError&) {
+    got = connection::await_bytes(socket_.get(), tls_.get(), room);
+  } catch (const Error&) {
     got = 0;
   }
   hold.lock();

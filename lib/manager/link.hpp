@@ -27,6 +27,7 @@
 #include "mp/connection/address.hpp"
 #include "mp/manager/raw_proxy.hpp"
 
+#include "connection/tls.hpp"
 #include "manager/frame_buffer.hpp"
 #include "manager/protocol_layout.hpp"
 #include "os/fd.hpp"
@@ -54,10 +55,14 @@ class Link : public std::enable_shared_from_this<Link> {
   // The link of this process to the server at `address`, which is made if there is none. A link
   // that is broken is made anew.
   static std::shared_ptr<Link> to(const Address& address, const std::string& authkey);
+  // With these settings, and not with those that are remembered.
+  static std::shared_ptr<Link> to(const Address& address, const std::string& authkey,
+                                  const std::string& settings);
   // Closes the one there is, if any.
   static void forget(const Address& address) noexcept;
 
-  Link(const Address& address, const std::string& authkey);
+  // `settings`: as known_keys.hpp has them.
+  Link(const Address& address, const std::string& authkey, const std::string& settings);
   ~Link();
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
@@ -98,6 +103,7 @@ class Link : public std::enable_shared_from_this<Link> {
   const std::string address_text_;
   const std::string authkey_;
   os::Fd socket_;
+  std::unique_ptr<connection::Tls> tls_;  // null: in clear
 
   mutable std::mutex mutex_;
   std::uint64_t last_id_ = 0;

@@ -7,6 +7,7 @@
 
 #include "mp/base/contract.hpp"
 #include "mp/codec/exception.hpp"
+#include "mp/codec/types/optional.hpp"
 #include "mp/connection/pipe.hpp"
 #include "mp/errors/error.hpp"
 #include "mp/memory/object_ref.hpp"
@@ -14,6 +15,7 @@
 #include "mp/process/process.hpp"
 
 #include "connection/endpoints.hpp"
+#include "connection/tls.hpp"
 #include "manager/known_keys.hpp"
 #include "manager/link.hpp"
 #include "manager/server.hpp"
@@ -36,6 +38,13 @@ struct ServerSpec {
   std::string authkey = {};
   std::int64_t lease = 0;
   std::uint64_t max_frame = 0;
+  bool accept_code = false;
+  std::int64_t handshake_timeout = 0;
+  std::optional<TlsOptions> tls = {};
+
+  [[nodiscard]] manager::LinkSettings link_settings() const {
+    return {.tls = tls, .lease = lease, .handshake_timeout = handshake_timeout};
+  }
 };
 
 // What it says once it listens, or cannot.
@@ -48,6 +57,9 @@ struct Started {
 struct Serving {
   explicit Serving(ServerSpec spec)
       : address{std::move(spec.address)}, server{[&]() -> manager::Server {
+          const auto tls = spec.tls ? std::make_shared<connection::TlsContext>(
+                                          connection::TlsRole::server, *spec.tls)
+                                    : nullptr;
           const bool unnamed = address.kind() == Address::Kind::none;
           if (unnamed) {
             address = connection::random_address("mp-manager-");
@@ -59,11 +71,15 @@ struct Serving {
           }
           return manager::Server{
               std::move(listener), address,
-              manager::LoopOptions{.authkey = spec.authkey,
-                                   .same_user = unnamed,
-                                   .is_tcp = address.kind() == Address::Kind::tcp,
-                                   .lease = std::chrono::seconds{spec.lease},
-                                   .max_frame = spec.max_frame},
+              manager::LoopOptions{
+                  .authkey = spec.authkey,
+                  .same_user = unnamed,
+                  .accept_code = spec.accept_code,
+                  .is_tcp = address.kind() == Address::Kind::tcp,
+                  .handshake_timeout = std::chrono::nanoseconds{spec.handshake_timeout},
+                  .lease = std::chrono::seconds{spec.lease},
+                  .max_frame = spec.max_frame,
+                  .tls = tls},
               std::move(spec.registry), spec.standard_types};
         }()} {}
   ~Serving() {
@@ -81,6 +97,8 @@ struct Serving {
 // The server's process.
 void serve(ServerSpec spec, const Connection& report) {
   os::ignore_signal(os::kSigInt);  // its end is the parent's business
+  const std::string authkey = spec.authkey;
+  const manager::LinkSettings settings = spec.link_settings();
   std::optional<Serving> serving;
   try {
     serving.emplace(std::move(spec));
@@ -89,7 +107,8 @@ void serve(ServerSpec spec, const Connection& report) {
     report.send(Started{{}, encode_exception(std::current_exception(), origin)});
     return;
   }
-  manager::remember_key(serving->address, current_process().authkey());
+  manager::remember_key(serving->address, authkey);  // for what it starts
+  manager::remember_settings(serving->address, manager::to_text(settings));
   report.send(Started{serving->address, {}});
   report.close();
   serving->server.run();
@@ -115,7 +134,10 @@ struct BaseManager::State {
             .address = options.address,
             .authkey = authkey,
             .lease = options.lease.count(),
-            .max_frame = options.max_frame};
+            .max_frame = options.max_frame,
+            .accept_code = options.accept_code,
+            .handshake_timeout = options.handshake_timeout.count(),
+            .tls = options.tls};
   }
   void expect_initial() const {
     if (phase != Phase::initial) {
@@ -133,12 +155,13 @@ struct BaseManager::State {
   }
   [[nodiscard]] std::shared_ptr<detail::Link> link() const {
     expect_usable();
-    return detail::Link::to(address, authkey);
+    return detail::Link::to(address, authkey, settings);
   }
   void enter(Phase next, Address where) {
     address = std::move(where);
     text = address.to_string();
     manager::remember_key(address, authkey);
+    manager::remember_settings(address, settings);
     phase = next;
   }
   void shutdown() {
@@ -147,7 +170,7 @@ struct BaseManager::State {
     }
     phase = Phase::ended;
     try {
-      detail::Link::to(address, authkey)->tell_shutdown();
+      detail::Link::to(address, authkey, settings)->tell_shutdown();
     } catch (const std::exception&) {
       // It does not answer, or is gone.
     }
@@ -167,6 +190,7 @@ struct BaseManager::State {
   ManagerOptions options;
   bool standard_types = false;
   std::string authkey;
+  std::string settings = {};  // of links, as text
   Registry registry = {};
   Phase phase = Phase::initial;
   Address address = {};
@@ -179,6 +203,9 @@ BaseManager::BaseManager(ManagerOptions options) : state_{std::make_unique<State
   state_->authkey = options.authkey ? *options.authkey : current_process().authkey();
   state_->address = options.address;
   state_->text = options.address.to_string();
+  state_->settings = manager::to_text({.tls = options.tls,
+                                       .lease = options.lease.count(),
+                                       .handshake_timeout = options.handshake_timeout.count()});
   state_->options = std::move(options);
 }
 
@@ -243,7 +270,8 @@ void BaseManager::connect() {
   state_->expect_initial();
   MP_EXPECTS(state_->options.address.kind() != Address::Kind::none,
              "connect() needs the address of a manager that serves");
-  (void)detail::Link::to(state_->options.address, state_->authkey)->request(layout::Op::ping, {});
+  (void)detail::Link::to(state_->options.address, state_->authkey, state_->settings)
+      ->request(layout::Op::ping, {});
   state_->enter(State::Phase::connected, state_->options.address);
 }
 

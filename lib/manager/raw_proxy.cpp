@@ -7,6 +7,7 @@
 
 #include "mp/base/contract.hpp"
 #include "mp/codec/exception.hpp"
+#include "mp/codec/types/optional.hpp"
 #include "mp/errors/error.hpp"
 #include "mp/manager/modifier.hpp"
 #include "mp/memory/object_ref.hpp"
@@ -31,6 +32,42 @@ namespace manager {
 
 void remember_key(const Address& address, const std::string& authkey) {
   process::remember_key(address.to_string(), authkey);
+}
+
+namespace {
+
+std::string name_of_settings(const Address& address) {
+  return "link " + address.to_string();
+}
+
+std::string encoded(const LinkSettings& settings) {
+  std::string text(encoded_size(settings), '\0');
+  Writer out{std::as_writable_bytes(std::span{text.data(), text.size()})};
+  mp::write(out, settings);
+  return text;
+}
+
+}  // namespace
+
+std::string to_text(const LinkSettings& settings) {
+  std::string text = encoded(settings);
+  return text == encoded({}) ? std::string{} : text;
+}
+
+void remember_settings(const Address& address, const std::string& text) {
+  if (settings_text(address) != text) {
+    process::remember_key(name_of_settings(address), text);
+  }
+}
+
+std::string settings_text(const Address& address) {
+  return process::known_key(name_of_settings(address)).value_or("");
+}
+
+LinkSettings settings_of(const std::string& text) {
+  return text.empty() ? LinkSettings{}
+                      : detail::read_item_bytes<LinkSettings>(
+                            std::as_bytes(std::span{text.data(), text.size()}));
 }
 
 std::string key_of(const Address& address) {

@@ -98,7 +98,7 @@ Registry codec<Registry>::read(Reader& in) {
   for (std::size_t types = in.read_count(1, 0); types != 0; --types) {
     detail::ServedType type;
     type.name = mp::read<std::string>(in);
-    type.kind = static_cast<detail::ServedType::Kind>(in.read_choice(3));
+    type.kind = static_cast<detail::ServedType::Kind>(in.read_choice(4));
     type.make = read_function<detail::MakeThunk>(in);
     type.class_id = in.read_raw<std::uint64_t>();
     type.thread_safe = in.read_choice(2) != 0;

@@ -74,6 +74,8 @@ class Session : public std::enable_shared_from_this<Session> {
   bool let_go(std::uint64_t id);
   // `object` is to hear of the end of this client.
   void concern(Served& object);
+  // It is no more.
+  void unconcern(std::uint64_t id) noexcept { concerned_.erase(id); }
   void end() noexcept;
 
  private:
@@ -145,6 +147,8 @@ class Call {
   [[nodiscard]] Deadline deadline(std::size_t index) const;
   // The object that an argument names. Throws std::invalid_argument when it names none.
   [[nodiscard]] ObjectPtr object_argument(std::size_t index) const;
+  // All objects that its arguments name.
+  [[nodiscard]] std::span<const ObjectPtr> objects() const noexcept { return objects_; }
 
   void reply_nothing();
   void reply(const Item& item);

@@ -106,16 +106,18 @@ class ServedObject final : public Served {
     if (method == kind_.methods.end()) {
       throw_unknown_method(type(), call->name());
     }
-    const auto away = std::make_shared<Away>(std::move(call));
+    auto away = std::make_shared<Away>(std::move(call));
     // `this` lives on in the call's answer.
     server().workers().submit(
-        strand_, [away, &method = *method, self = shared_from_this(), this, &server = server()] {
+        strand_, [away = std::move(away), &method = *method, self = shared_from_this(), this,
+                  &server = server()]() mutable {
           try {
             method.thunk(method.target, object_.get(), *away);
           } catch (...) {
             away->fail();
           }
-          server.loop().post([away, self] { away->answer(); });
+          // Nothing of it stays with this thread, not even the last reference.
+          server.loop().post([away = std::move(away), self = std::move(self)] { away->answer(); });
         });
   }
 
@@ -153,15 +155,15 @@ void make_registered(Server& server, const mp::detail::ServedType& type, CallPtr
   if (type.make == nullptr) {
     throw UsageError{"objects of this type are made by methods only"};
   }
-  const auto away = std::make_shared<Away>(std::move(call));
-  server.workers().submit(nullptr, [away, &type, &server] {
+  auto away = std::make_shared<Away>(std::move(call));
+  server.workers().submit(nullptr, [away = std::move(away), &type, &server]() mutable {
     std::shared_ptr<void> made;
     try {
       made = type.make(*away);
     } catch (...) {
       away->fail();
     }
-    server.loop().post([away, made = std::move(made), &type, &server] {
+    server.loop().post([away = std::move(away), made = std::move(made), &type, &server] {
       if (away->failed()) {
         away->answer();
         return;

@@ -12,6 +12,7 @@
 #include "mp/process/current.hpp"
 
 #include "manager/frame_buffer.hpp"
+#include "manager/served_pool.hpp"
 #include "os/proc.hpp"
 
 namespace mp::manager {
@@ -205,8 +206,13 @@ void Server::create(CallPtr& call) {
     call->reply_object(shared->second);
     return;
   }
-  if (const mp::detail::ServedType* type = registry_.find(call->name())) {
+  if (const mp::detail::ServedType* type = registry_.find(call->name());
+      type != nullptr && type->kind != mp::detail::ServedType::Kind::function) {
     make_registered(*this, *type, call);
+    return;
+  }
+  if (standard_types_ && call->name() == "Pool") {
+    make_pool(*this, call);
     return;
   }
   if (standard_types_) {

@@ -1,28 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // send and recv of Codec::pickle against those of the machine's Python, in both roles.
 // MP_TEST_PYTHON names others to try instead, separated by colons.
-#include <array>
 #include <bitset>
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
 #include <gtest/gtest.h>
 #include <limits>
 #include <map>
 #include <set>
-#include <sstream>
 #include <string>
 #include <tuple>
 #include <vector>
-
-#include <unistd.h>
 
 #include "mp/codec.hpp"
 #include "mp/connection.hpp"
 #include "mp/errors/error.hpp"
 
 #include "codec/pickle_golden.hpp"
-#include "support/child.hpp"
+#include "support/program.hpp"
 #include "support/scratch_dir.hpp"
 
 namespace mp {
@@ -30,25 +24,13 @@ namespace {
 
 using namespace std::chrono_literals;
 using pickle::Value;
-using test::Child;
+using test::Program;
 
 struct Job {
   int id = 0;
   std::string command;
   friend bool operator==(const Job&, const Job&) = default;
 };
-
-std::vector<std::string> pythons() {
-  std::vector<std::string> found;
-  const char* named = std::getenv("MP_TEST_PYTHON");
-  std::istringstream list{named != nullptr ? named : "/usr/bin/python3"};
-  for (std::string path; std::getline(list, path, ':');) {
-    if (std::filesystem::exists(path)) {
-      found.push_back(path);
-    }
-  }
-  return found;
-}
 
 // Sends back what it receives, as its default protocol has it and then as each protocol has it; of
 // ('eval', text) the value of the text. Ends with 0 at None.
@@ -76,14 +58,8 @@ conn.send_bytes(b'')
 conn.close()
 )py";
 
-Child run(const std::string& python, const char* role, const std::string& where, int out = -1) {
-  return Child{[=] {
-    if (out >= 0) {
-      ::dup2(out, 1);
-    }
-    ::execl(python.c_str(), python.c_str(), "-c", kEcho, role, where.c_str(), nullptr);
-    ::_exit(125);
-  }};
+Program run(const std::string& python, const char* role, const std::string& where) {
+  return Program{{python, "-c", kEcho, role, where}};
 }
 
 class CPythonPickle : public testing::TestWithParam<std::string> {
@@ -105,7 +81,7 @@ class CPythonPickle : public testing::TestWithParam<std::string> {
     EXPECT_EQ(connection.recv_bytes().size(), 0U);
   }
 };
-INSTANTIATE_TEST_SUITE_P(Pythons, CPythonPickle, testing::ValuesIn(pythons()),
+INSTANTIATE_TEST_SUITE_P(Pythons, CPythonPickle, testing::ValuesIn(test::pythons()),
                          [](const auto& python) {
                            return "number" + std::to_string(python.index);
                          });
@@ -115,7 +91,7 @@ TEST_P(CPythonPickle, EchoesWhatIsSent) {
   const test::ScratchDir folder;
   const std::string where = folder.path() / "socket";
   const Listener listener{unix_socket(where), {.authkey = "secret", .codec = Codec::pickle}};
-  Child python = run(GetParam(), "client", where);
+  Program python = run(GetParam(), "client", where);
   const Connection connection = listener.accept(20s);
   EXPECT_EQ(connection.codec(), Codec::pickle);
   const std::string long_text(70000, 'x');
@@ -156,19 +132,14 @@ TEST_P(CPythonPickle, EchoesWhatIsSent) {
     }
   }
   finish(connection);
-  EXPECT_EQ(python.wait(), test::exited(0));
+  EXPECT_EQ(python.child().wait(), test::exited(0));
 }
 
 TEST_P(CPythonPickle, MeetsTypedSendAndRecv) {
   const test::ScratchDir folder;
   const std::string where = folder.path() / "socket";
-  std::array<int, 2> pipe{};
-  ASSERT_EQ(::pipe(pipe.data()), 0);
-  Child python = run(GetParam(), "server", where, pipe[1]);
-  ::close(pipe[1]);
-  char ready = 0;
-  ASSERT_EQ(::read(pipe[0], &ready, 1), 1);
-  ::close(pipe[0]);
+  Program python = run(GetParam(), "server", where);
+  ASSERT_EQ(python.line(), "ready");
   const Connection connection =
       Client(unix_socket(where), {.authkey = "secret", .codec = Codec::pickle});
   const auto skip = [&connection] {
@@ -202,7 +173,7 @@ TEST_P(CPythonPickle, MeetsTypedSendAndRecv) {
   skip();
   EXPECT_THROW(connection.send(std::bitset<3>{}), UsageError);
   finish(connection);
-  EXPECT_EQ(python.wait(), test::exited(0));
+  EXPECT_EQ(python.child().wait(), test::exited(0));
 }
 
 }  // namespace

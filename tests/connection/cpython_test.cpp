@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Against multiprocessing.connection of the machine's Python, in both roles. MP_TEST_PYTHON names
 // others to try instead, separated by colons.
-#include <array>
-#include <cstdlib>
-#include <filesystem>
 #include <gtest/gtest.h>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,26 +10,14 @@
 #include "mp/connection.hpp"
 #include "mp/errors/error.hpp"
 
-#include "support/child.hpp"
+#include "support/program.hpp"
 #include "support/scratch_dir.hpp"
 
 namespace mp {
 namespace {
 
 using namespace std::chrono_literals;
-using test::Child;
-
-std::vector<std::string> pythons() {
-  std::vector<std::string> found;
-  const char* named = std::getenv("MP_TEST_PYTHON");
-  std::istringstream list{named != nullptr ? named : "/usr/bin/python3"};
-  for (std::string path; std::getline(list, path, ':');) {
-    if (std::filesystem::exists(path)) {
-      found.push_back(path);
-    }
-  }
-  return found;
-}
+using test::Program;
 
 // What both sides say to each other, in Python. It ends with 0 if all was as it should be.
 constexpr const char* kPrelude = R"py(
@@ -95,50 +79,34 @@ void talk(const Connection& connection) {
   EXPECT_THROW(static_cast<void>(connection.recv_bytes()), EOFError);
 }
 
-// Runs Python in a child; its output goes to `out`.
-Child run(const std::string& python, const char* script, const Address& address,
-          const std::string& key, int out = -1) {
-  return Child{[=] {
-    const char* family = address.kind() == Address::Kind::tcp           ? "tcp"
-                         : address.kind() == Address::Kind::unix_socket ? "unix"
-                                                                        : "abstract";
-    const bool is_tcp = address.kind() == Address::Kind::tcp;
-    const std::string where = is_tcp ? address.host() : address.path();
-    const std::string port = std::to_string(address.port());
-    const std::string program = std::string{kPrelude} + script;
-    if (out >= 0) {
-      ::dup2(out, 1);
-    }
-    ::execl(python.c_str(), python.c_str(), "-c", program.c_str(), family, where.c_str(),
-            port.c_str(), key.c_str(), nullptr);
-    ::_exit(125);
-  }};
+Program run(const std::string& python, const char* script, const Address& address,
+            const std::string& key) {
+  const bool is_tcp = address.kind() == Address::Kind::tcp;
+  const char* family = is_tcp                                         ? "tcp"
+                       : address.kind() == Address::Kind::unix_socket ? "unix"
+                                                                      : "abstract";
+  return Program{{python, "-c", std::string{kPrelude} + script, family,
+                  is_tcp ? address.host() : address.path(), std::to_string(address.port()), key}};
 }
 
 class CPython : public testing::TestWithParam<std::string> {
  protected:
   // A Python that listens, and where.
   struct Server {
-    Child child;
+    Program python;
     Address address;
   };
   static Server serve(const Address& wanted, const std::string& key) {
-    std::array<int, 2> pipe{};
-    EXPECT_EQ(::pipe(pipe.data()), 0);
-    Child child = run(GetParam(), kServer, wanted, key, pipe[1]);
-    ::close(pipe[1]);
-    std::string port;
-    for (char each = 0; ::read(pipe[0], &each, 1) == 1 && each != '\n';) {
-      port += each;
-    }
-    ::close(pipe[0]);
+    Program python = run(GetParam(), kServer, wanted, key);
+    const std::string port = python.line();
     const bool is_tcp = wanted.kind() == Address::Kind::tcp;
-    return {std::move(child), is_tcp ? tcp(wanted.host(), std::stoi(port)) : wanted};
+    return {std::move(python), is_tcp ? tcp(wanted.host(), std::stoi(port)) : wanted};
   }
 };
-INSTANTIATE_TEST_SUITE_P(Pythons, CPython, testing::ValuesIn(pythons()), [](const auto& python) {
-  return "number" + std::to_string(python.index);
-});
+INSTANTIATE_TEST_SUITE_P(Pythons, CPython, testing::ValuesIn(test::pythons()),
+                         [](const auto& python) {
+                           return "number" + std::to_string(python.index);
+                         });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CPython);
 
 TEST_P(CPython, IsAClient) {
@@ -149,9 +117,9 @@ TEST_P(CPython, IsAClient) {
       SCOPED_TRACE(address.to_string() + " with key " + key);
       const Listener listener{
           address, {.authkey = key == "-" ? std::nullopt : std::optional<std::string>{key}}};
-      Child python = run(GetParam(), kClient, listener.address(), key);
+      Program python = run(GetParam(), kClient, listener.address(), key);
       talk(listener.accept(20s));
-      EXPECT_EQ(python.wait(), test::exited(0));
+      EXPECT_EQ(python.child().wait(), test::exited(0));
     }
   }
 }
@@ -166,26 +134,26 @@ TEST_P(CPython, IsAServer) {
       Server server = serve(address, key);
       talk(Client(server.address,
                   {.authkey = key == "-" ? std::nullopt : std::optional<std::string>{key}}));
-      EXPECT_EQ(server.child.wait(), test::exited(0));
+      EXPECT_EQ(server.python.child().wait(), test::exited(0));
     }
   }
 }
 
 TEST_P(CPython, IsRefusedWithAnotherKey) {
   const Listener listener{tcp("127.0.0.1", 0), {.authkey = "secret"}};
-  Child python = run(GetParam(), kClient, listener.address(), "wrong");
+  Program python = run(GetParam(), kClient, listener.address(), "wrong");
   EXPECT_THROW(listener.accept(20s), AuthenticationError);
-  EXPECT_EQ(python.wait(), test::exited(kPythonRefused));
-  Child again = run(GetParam(), kClient, listener.address(), "secret");
+  EXPECT_EQ(python.child().wait(), test::exited(kPythonRefused));
+  Program again = run(GetParam(), kClient, listener.address(), "secret");
   talk(listener.accept(20s));
-  EXPECT_EQ(again.wait(), test::exited(0));
+  EXPECT_EQ(again.child().wait(), test::exited(0));
 }
 
 TEST_P(CPython, RefusesAnotherKey) {
   Server server = serve(tcp("127.0.0.1", 0), "secret");
   EXPECT_THROW(static_cast<void>(Client(server.address, {.authkey = "wrong"})),
                AuthenticationError);
-  EXPECT_EQ(server.child.wait(), test::exited(kPythonRefused));
+  EXPECT_EQ(server.python.child().wait(), test::exited(kPythonRefused));
 }
 
 }  // namespace

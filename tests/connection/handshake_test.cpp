@@ -126,6 +126,67 @@ TEST(Handshake, AnswersTheChallengesOfEveryAge) {
   EXPECT_EQ(text_of(*reply), "{sha384}" + hmac(EVP_sha384(), "key", other));
 }
 
+Bytes from_hex(std::string_view digits) {
+  Bytes bytes;
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+    bytes.push_back(
+        static_cast<std::byte>(std::stoi(std::string{digits.substr(i, 2)}, nullptr, 16)));
+  }
+  return bytes;
+}
+
+// Byte for byte what is said with the key "secret" by the code of each of CPython's ages, 3.8 to
+// 3.11 and 3.12 to 3.14, whose random bytes are 0, 1, 2, ...; taken from those interpreters' own
+// functions. The `answer` is the one to the challenge, and the only one there is.
+struct Transcript {
+  const char* python;
+  std::string_view prefix;  // of the challenge
+  int random;               // bytes behind it
+  std::string_view answer;
+};
+constexpr Transcript kTranscripts[] = {
+    {"3.8 to 3.11", "", 20, "7defa9cc46abc3583325d17ccda75190"},
+    {"3.12 to 3.14", "{sha256}", 40,
+     "7b7368613235367dfc57fbe650d6124b98215e7b5d197d5807ad69982d275a9735ea2d56f1fa6989"},
+    {"3.12 to 3.14, made to use MD5", "{md5}", 40, "7b6d64357de8928e8cca3ace2d777017168dc6a0b2"},
+    {"3.12 to 3.14, made to use SHA-384", "{sha384}", 40,
+     "7b7368613338347dbae78a3376369f7b803a8473318a9b7062495b47434159ac84fc92ddb33c51b277c44c3edd9a5"
+     "f"
+     "9cb7d628f21abe2665"},
+    {"3.12 to 3.14, made to use SHA3-256", "{sha3_256}", 40,
+     "7b736861335f3235367d82e8fa62f363295b6655abecf0e98e510224c559e9745af9741c357aec358f90"},
+};
+
+TEST(Handshake, IsByteForByteThatOfEachAge) {
+  for (const Transcript& each : kTranscripts) {
+    SCOPED_TRACE(each.python);
+    std::string challenge = "#CHALLENGE#" + std::string{each.prefix};
+    for (int i = 0; i != each.random; ++i) {
+      challenge += static_cast<char>(i);
+    }
+    // Where we are the client they begin; what they answer to us is of their age, too.
+    Handshake client{Role::client, "secret"};
+    EXPECT_EQ(*client.hear(view_of(challenge)), from_hex(each.answer));
+    const std::string ours = text_of(*client.hear(view_of("#WELCOME#"))).substr(11);
+    const bool is_old = each.prefix.empty();
+    EXPECT_EQ(
+        text_of(*client.hear(view_of(is_old ? hmac(EVP_md5(), "secret", ours)
+                                            : "{sha256}" + hmac(EVP_sha256(), "secret", ours)))),
+        "#WELCOME#");
+    EXPECT_EQ(client.state(), State::done);
+    // Where we are the server they challenge us second.
+    Handshake server{Role::server, "secret"};
+    const std::string first = text_of(server.begin()).substr(11);
+    EXPECT_EQ(
+        text_of(*server.hear(view_of(is_old ? hmac(EVP_md5(), "secret", first)
+                                            : "{sha256}" + hmac(EVP_sha256(), "secret", first)))),
+        "#WELCOME#");
+    EXPECT_EQ(*server.hear(view_of(challenge)), from_hex(each.answer));
+    EXPECT_FALSE(server.hear(view_of("#WELCOME#")));
+    EXPECT_EQ(server.state(), State::done);
+  }
+}
+
 TEST(Handshake, CanDoWithoutMd5) {
   Handshake server{Role::server, "key", false};
   const std::string message = text_of(server.begin()).substr(11);

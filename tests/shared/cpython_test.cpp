@@ -2,11 +2,7 @@
 // Against multiprocessing.shared_memory of the machine's Python, in both roles. MP_TEST_PYTHON
 // names others to try instead, separated by colons.
 #include <algorithm>
-#include <array>
-#include <cstdlib>
-#include <filesystem>
 #include <gtest/gtest.h>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,28 +10,16 @@
 
 #include "mp/shared/shareable_list.hpp"
 
-#include "support/child.hpp"
 #include "support/eventually.hpp"
 #include "support/leak_sentinel.hpp"
 #include "support/proc_view.hpp"
+#include "support/program.hpp"
 
 namespace mp {
 namespace {
 
-using test::Child;
 using test::exited;
-
-std::vector<std::string> pythons() {
-  std::vector<std::string> found;
-  const char* named = std::getenv("MP_TEST_PYTHON");
-  std::istringstream list{named != nullptr ? named : "/usr/bin/python3"};
-  for (std::string path; std::getline(list, path, ':');) {
-    if (std::filesystem::exists(path)) {
-      found.push_back(path);
-    }
-  }
-  return found;
-}
+using test::Program;
 
 // Python 3.11 unlinks at its end what it merely attached; track() keeps it from that.
 constexpr const char* kPrelude = R"py(
@@ -47,30 +31,15 @@ def track(shm):
 name = sys.argv[1]
 )py";
 
-Child run(const std::string& python, const std::string& script, const std::string& name,
-          int out = -1) {
-  return Child{[=] {
-    const std::string program = kPrelude + script;
-    if (out >= 0) {
-      ::dup2(out, 1);
-    }
-    ::execl(python.c_str(), python.c_str(), "-c", program.c_str(), name.c_str(), nullptr);
-    ::_exit(125);
-  }};
+Program run(const std::string& python, const std::string& script, const std::string& name) {
+  return Program{{python, "-c", kPrelude + script, name}};
 }
 
 // What the script prints, up to the end of the line, and the name in it.
 std::string line_of(const std::string& python, const std::string& script) {
-  std::array<int, 2> pipe{};
-  EXPECT_EQ(::pipe(pipe.data()), 0);
-  Child child = run(python, script, "-", pipe[1]);
-  ::close(pipe[1]);
-  std::string line;
-  for (char each = 0; ::read(pipe[0], &each, 1) == 1 && each != '\n';) {
-    line += each;
-  }
-  ::close(pipe[0]);
-  EXPECT_EQ(child.wait(), exited(0));
+  Program program = run(python, script, "-");
+  std::string line = program.line();
+  EXPECT_EQ(program.child().wait(), exited(0));
   return line;
 }
 
@@ -84,15 +53,16 @@ class CPython : public testing::TestWithParam<std::string> {
                        [](const auto& child) { return child.name == "mp-tracker"; });
   }
 };
-INSTANTIATE_TEST_SUITE_P(Pythons, CPython, testing::ValuesIn(pythons()), [](const auto& python) {
-  return "number" + std::to_string(python.index);
-});
+INSTANTIATE_TEST_SUITE_P(Pythons, CPython, testing::ValuesIn(test::pythons()),
+                         [](const auto& python) {
+                           return "number" + std::to_string(python.index);
+                         });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CPython);
 
 TEST_P(CPython, ReadsAndWritesABlockOfOurs) {
   const SharedMemory block{create, 5000};
   block.buf()[4999] = std::byte{42};
-  Child child = run(GetParam(), R"py(
+  Program python = run(GetParam(), R"py(
 shm = SharedMemory(name)
 track(shm)
 assert shm.size == 5000, shm.size
@@ -100,8 +70,8 @@ assert shm.buf[4999] == 42
 shm.buf[0] = 43
 shm.close()
 )py",
-                    block.name());
-  EXPECT_EQ(child.wait(), exited(0));
+                       block.name());
+  EXPECT_EQ(python.child().wait(), exited(0));
   EXPECT_EQ(block.buf()[0], std::byte{43});
   block.unlink();
 }
@@ -125,7 +95,7 @@ TEST_P(CPython, ReadsAndWritesAListOfOurs) {
   const std::string wide =
       "\u00e9\u00e9\u00e9\u00e9\u00e9\u20ac\u20ac\u20ac";  // 8 letters, 19 bytes
   const ShareableList list{7, 1.5, true, nullptr, "h\u00e9", zeroes, "", wide};
-  Child child = run(GetParam(), R"py(
+  Program python = run(GetParam(), R"py(
 a = ShareableList(name=name)
 track(a.shm)
 want = [7, 1.5, True, None, 'hé', b'ab', '', 'ééééé€€€']
@@ -140,8 +110,8 @@ a[6] = b'bytes'
 assert a.count(-3) == 1 and a.index('ü') == 4
 a.shm.close()
 )py",
-                    list.shm().name());
-  EXPECT_EQ(child.wait(), exited(0));
+                       list.shm().name());
+  EXPECT_EQ(python.child().wait(), exited(0));
   EXPECT_EQ(list.get<std::string>(0), "xxxxxxxx");
   EXPECT_EQ(list.get<int>(1), -3);
   EXPECT_EQ(list.get<std::nullptr_t>(2), nullptr);

@@ -175,6 +175,9 @@ constexpr ItemOps::FromPython from_python_of() {
   }
 }
 
+// Of a proxy that does not say which face it has: what Python names.
+inline constexpr std::uint64_t kAnyProxyTag = hash_text("mp.ProxyOfAnyType");
+
 // Proxies have one of their own (raw_proxy.hpp).
 template <class T>
 struct FromTokenOf {
@@ -202,6 +205,11 @@ constexpr std::uint64_t item_tag() {
 template <class T>
 T item_value(const ItemView& item, Carrier* carrier = nullptr) {
   if (item.tag != item_tag<T>()) [[unlikely]] {
+    if constexpr (FromTokenOf<T>::kFunction != nullptr) {
+      if (item.tag == kAnyProxyTag) {
+        return FromTokenOf<T>::read(item.bytes, carrier);
+      }
+    }
     if constexpr (std::is_same_v<T, pickle::Value>) {
       return python_value(item);
     } else if constexpr (pickle::Picklable<T>) {

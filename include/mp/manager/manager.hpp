@@ -43,7 +43,9 @@
 #include "mp/base/export.hpp"
 #include "mp/connection/address.hpp"
 #include "mp/connection/listener.hpp"
+#include "mp/connection/tls_options.hpp"
 #include "mp/manager/containers.hpp"
+#include "mp/manager/pool_proxy.hpp"
 #include "mp/manager/queue_proxy.hpp"
 #include "mp/manager/raw_proxy.hpp"
 #include "mp/manager/registry.hpp"
@@ -65,10 +67,20 @@ struct ManagerOptions {
   std::chrono::nanoseconds shutdown_timeout = std::chrono::seconds{1};
   // How the server's process starts.
   std::optional<StartMethod> start = {};
-  // How long a machine may be silent before those on it count as gone.
+  // How long a machine may be silent before those on it count as gone: for the server its clients,
+  // for a client the server.
   std::chrono::seconds lease{10};
+  // How long a client may take to connect, and then to prove that it has the keys.
+  std::chrono::nanoseconds handshake_timeout = std::chrono::seconds{20};
+  // TLS 1.3 around all of it. A server that has this serves nobody without, and a client speaks to
+  // no server without; neither is ever sent to a peer that did not ask for it. CPython knows none.
+  std::optional<TlsOptions> tls = {};
   // The longest message.
   std::uint64_t max_frame = kDefaultMaxFrame;
+  // Whether pools of the server run what processes of other users or machines send to them, if
+  // these have the key and run the same build. Who may do that may do anything that this program
+  // could. Otherwise they may call what is registered (register_function).
+  bool accept_code = false;
 };
 
 // A server in this process.
@@ -136,6 +148,16 @@ class MP_API BaseManager {
     registry().add(std::move(type));
   }
 
+  // Registers a function, or a lambda without captures, that clients may have a pool of the server
+  // call by its name (PoolProxy::apply_named, or CPython's pool.map).
+  template <class F>
+  void register_function(std::string name, F function) {
+    detail::ServedType type;
+    type.name = std::move(name);
+    type.kind = detail::ServedType::Kind::function;
+    type.methods.push_back(detail::named_function(function));
+    registry().add(std::move(type));
+  }
   // Has the server make an object of a standard type, which clients get by its name, as a P:
   //     board.register_object<mp::JoinableQueueProxy<Job>>("jobs");
   template <class P>
@@ -260,6 +282,13 @@ class MP_API SyncManager : public BaseManager {
   }
   [[nodiscard]] BarrierProxy Barrier(std::uint64_t parties) const {
     return standard<BarrierProxy>("Barrier", tags<>(), parties);
+  }
+  [[nodiscard]] PoolProxy Pool(const PoolProxyOptions& options = {}) const {
+    return standard<PoolProxy>("Pool", tags<>(), std::int64_t{options.processes},
+                               std::int64_t{options.maxtasksperchild});
+  }
+  [[nodiscard]] PoolProxy Pool(int processes) const {
+    return Pool(PoolProxyOptions{.processes = processes});
   }
 
  private:

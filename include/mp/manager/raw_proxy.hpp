@@ -78,6 +78,16 @@ class MP_API Arguments final : public ProxyCarrier {
       end_item(head, size);
     }
   }
+  // Adds an item with `tag` and the bytes that `write` writes, which is called with a Sizer first
+  // and then with a Writer.
+  template <class Write>
+  void add_written(std::uint64_t tag, const Write& write) {
+    Sizer sizer;
+    write(sizer);
+    const std::size_t head = begin_item(tag, sizer.size());
+    write(out_);
+    end_item(head, sizer.size());
+  }
   void put_proxy(std::string_view address, std::uint64_t id) override;
 
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
@@ -109,6 +119,8 @@ class MP_API Reply final : public ProxyCarrier {
   T get(std::size_t index = 0) {
     return item_value<T>(at(index), this);
   }
+  // The item at `index`, good as long as this is.
+  [[nodiscard]] const ItemView& item(std::size_t index) const { return at(index); }
   // The object that was returned.
   [[nodiscard]] RawProxy object();
   bool take_proxy(std::string_view address, std::uint64_t id) override;
@@ -254,6 +266,9 @@ struct FromTokenOf<P> {
   static Bytes encode(const ProxyToken& token) {
     ProxyCarrier nobody;  // who is told that the object is on its way
     return item_bytes_of(P{RawProxy{token, {}, false}}, &nobody);
+  }
+  static P read(ByteView bytes, Carrier* carrier) {
+    return P{read_item_bytes<RawProxy>(bytes, carrier)};
   }
   static constexpr ItemOps::FromToken kFunction = &encode;
 };

@@ -102,6 +102,7 @@ struct ServedType {
     made,      // each time anew
     queue,     // one of shared memory
     standard,  // one that the server makes when it begins
+    function,  // no object: what pools call by its name, the only one of the methods
   };
 
   std::string name = {};
@@ -169,6 +170,48 @@ struct FunctionMethod<T, F, R (F::*)(O, A...) const> {
     apply_call<R, A...>(call, std::index_sequence_for<A...>{}, f, *static_cast<T*>(object));
   }
 };
+
+// A function that pools call: a pointer to one, or a callable without state.
+template <class F, class Signature = decltype(&F::operator())>
+struct NamedFunction;
+template <class F, class R, class... A>
+struct NamedFunction<F, R (F::*)(A...) const> {
+  static MethodTarget target(const F&) { return {}; }
+  static void run(const MethodTarget&, void*, ServedCall& call) {
+    auto f = stateless_callable<F>();
+    apply_call<R, A...>(call, std::index_sequence_for<A...>{}, f);
+  }
+};
+template <class F, class R, class... A>
+struct NamedFunction<F, R (F::*)(A...) const noexcept> : NamedFunction<F, R (F::*)(A...) const> {};
+template <class F>
+struct NamedPointer;
+template <class R, class... A>
+struct NamedPointer<R (*)(A...)> {
+  using Pointer = R (*)(A...);
+  static MethodTarget target(Pointer f) { return {{reinterpret_cast<std::uintptr_t>(f), 0}}; }
+  static void run(const MethodTarget& target, void*, ServedCall& call) {
+    auto f = reinterpret_cast<Pointer>(target.code.function);
+    apply_call<R, A...>(call, std::index_sequence_for<A...>{}, f);
+  }
+};
+template <class R, class... A>
+struct NamedPointer<R (*)(A...) noexcept> : NamedPointer<R (*)(A...)> {};
+
+template <class F>
+ServedMethod named_function(const F& f) {
+  ServedMethod method;
+  if constexpr (std::is_pointer_v<F>) {
+    method.thunk = &NamedPointer<F>::run;
+    method.has_member = true;
+    method.target = NamedPointer<F>::target(f);
+  } else {
+    static_assert(std::is_empty_v<F>,
+                  "a function has no captures: the server's workers are other processes");
+    method.thunk = &NamedFunction<F>::run;
+  }
+  return method;
+}
 
 template <class T, class... Args>
 struct MakeByConstructor {

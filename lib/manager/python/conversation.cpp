@@ -244,6 +244,12 @@ void Conversation::create(const Request& request) {
   }
   creating_ = true;
   const std::string& type = request.args[0].as_string();
+  if (type == "Pool" && !server_.is_registered(type) && server_.has_standard_types()) {
+    const std::vector<Item> args = pool_arguments(
+        {std::nullopt, type, {request.args.begin() + 1, request.args.end()}, request.kwds});
+    call(nullptr, type, args, std::make_unique<Answer>(weak_from_this(), &as_it_is));
+    return;
+  }
   if (!server_.is_registered(type) && server_.has_standard_types()) {
     if (const ObjectPtr object = python::make_standard(*this, request)) {
       reply_object(object);

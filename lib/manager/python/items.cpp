@@ -188,6 +188,41 @@ Item converted(const Item& item, std::uint64_t tag) {
   return item_of_bytes(tag, ops.from_python(mp::detail::python_value({item.tag, item.view()})));
 }
 
+Item with_proxy(Item item) {
+  if (item.tag != kValueTag || item.objects.size() != 1) {
+    return item;
+  }
+  const Served& object = *item.objects.front();
+  const Value value = mp::detail::python_value({item.tag, item.view()});
+  if (object_of(value, object.server()).get() != &object) {
+    return item;  // it is somewhere inside
+  }
+  mp::detail::ProxyCarrier nobody;
+  const Bytes bytes = mp::detail::item_bytes_of(
+      RawProxy{{object.server().address(), object.id(), object.type(), object.tags()}, {}, false},
+      &nobody);
+  Item made = item_of_bytes(mp::detail::kAnyProxyTag, bytes);
+  made.objects = std::move(item.objects);
+  return made;
+}
+
+std::vector<Item> spread(const Item& item) {
+  if (item.tag != kValueTag) {
+    throw UsageError{"only a list or a tuple of Python's is spread into arguments here"};
+  }
+  const Value value = mp::detail::python_value({item.tag, item.view()});
+  if (value.kind() != Kind::list && value.kind() != Kind::tuple) {
+    throw UsageError{"a " + std::string{pickle::name_of(value.kind())} +
+                     " cannot be spread into arguments"};
+  }
+  std::vector<Item> items;
+  for (const Value& each : value.items()) {
+    items.push_back(item.objects.empty() ? encoded(each)
+                                         : item_of(each, item.objects.front()->server()));
+  }
+  return items;
+}
+
 Item as_key(Item item) {
   if (item.tag == kValueTag) {
     const Value value = mp::detail::python_value({item.tag, item.view()});
@@ -223,7 +258,10 @@ ObjectPtr object_of(const Value& value, const Server& server) {
     return nullptr;
   }
   ObjectPtr object = server.find_by_name(proxy->token.id);
-  return object && object->type() == proxy->token.type ? object : nullptr;
+  // What is registered has a name of its own.
+  const bool is_meant = object && (object->type() == proxy->token.type ||
+                                   server.find_shared(proxy->token.type) == object);
+  return is_meant ? object : nullptr;
 }
 
 std::string id_of(const Served& object) {

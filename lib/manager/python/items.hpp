@@ -29,6 +29,11 @@ inline constexpr std::uint64_t kValueTag = mp::detail::kTypeTag<Value>;
 // The item as one of the type with `tag`: to or from a Python value. Throws TypeMismatch for
 // anything else.
 [[nodiscard]] Item converted(const Item& item, std::uint64_t tag);
+// A proxy of Python's to an object of the server, as any proxy of ours would take it; anything else
+// as it is.
+[[nodiscard]] Item with_proxy(Item item);
+// The elements of a list or tuple of Python's, as items. Throws UsageError for anything else.
+[[nodiscard]] std::vector<Item> spread(const Item& item);
 // The item with the bytes that equal keys have: of Python's, 1, 1.0 and True are one.
 [[nodiscard]] Item as_key(Item item);
 

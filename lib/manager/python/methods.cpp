@@ -21,7 +21,7 @@ struct Table {
   std::span<const Method> (*methods)() noexcept;
 };
 
-constexpr std::array<Table, 16> kTables = {{
+constexpr std::array<Table, 18> kTables = {{
     {"dict", &dict_methods},
     {"list", &list_methods},
     {"Array", &array_methods},
@@ -38,6 +38,8 @@ constexpr std::array<Table, 16> kTables = {{
     {"Condition", &condition_methods},
     {"Event", &event_methods},
     {"Barrier", &barrier_methods},
+    {"Pool", &pool_methods},
+    {"AsyncResult", &pool_result_methods},
 }};
 
 constexpr double kNanoseconds = 1e9;

@@ -129,10 +129,14 @@ struct Method {
 [[nodiscard]] std::span<const Method> condition_methods() noexcept;
 [[nodiscard]] std::span<const Method> event_methods() noexcept;
 [[nodiscard]] std::span<const Method> barrier_methods() noexcept;
+[[nodiscard]] std::span<const Method> pool_methods() noexcept;
+[[nodiscard]] std::span<const Method> pool_result_methods() noexcept;
 
 // Makes an object of a standard type from Python's arguments, or returns nothing if there is no
 // such type. `request` is the call of create.
 [[nodiscard]] ObjectPtr make_standard(Conversation& from, const Request& request);
+// The arguments of our creation of a Pool, of those of Python's.
+[[nodiscard]] std::vector<Item> pool_arguments(const Request& request);
 // An iterator over values that are kept.
 [[nodiscard]] ObjectPtr make_iterator(Server& server, std::vector<Item> items);
 

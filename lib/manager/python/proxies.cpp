@@ -34,9 +34,9 @@ constexpr std::array<Name, 20> kSet = {
     "__and__",  "__contains__", "__iter__", "__len__",    "__or__",  "__sub__",      "__xor__",
     "add",      "clear",        "copy",     "difference", "discard", "intersection", "isdisjoint",
     "issubset", "issuperset",   "pop",      "remove",     "union",   "update"};
-constexpr std::array<Name, 10> kPool = {"apply",          "apply_async",  "close", "imap",
-                                        "imap_unordered", "join",         "map",   "map_async",
-                                        "starmap",        "starmap_async"};
+constexpr std::array<Name, 11> kPool = {"apply",          "apply_async",   "close",    "imap",
+                                        "imap_unordered", "join",          "map",      "map_async",
+                                        "starmap",        "starmap_async", "terminate"};
 constexpr std::array<Name, 4> kAsyncResult = {"get", "ready", "successful", "wait"};
 
 using Result = std::pair<Name, Name>;

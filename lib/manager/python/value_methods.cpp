@@ -18,6 +18,11 @@ class ServedIterator final : public Served {
       : Served{server, "Iterator", {}}, items_{std::move(items)} {}
 
   void serve(CallPtr& call) override {
+    if (call->name() == "close") {
+      next_ = items_.size();
+      call->reply_nothing();
+      return;
+    }
     if (call->name() != "next") {
       throw_unknown_method(type(), call->name());
     }
@@ -34,18 +39,21 @@ class ServedIterator final : public Served {
   std::size_t next_ = 0;
 };
 
-void next(Invocation& call) {
-  const Items items = call.values_of("next");
-  if (items.empty()) {
+Value next_answer(const Conversation& to, Outcome&& outcome) {
+  const Value values = as_it_is(to, std::move(outcome));
+  if (values.items().empty()) {
     raise("StopIteration", {});
   }
-  call.reply(items.front());
+  return values.items().front();
+}
+
+// Of a pool's it waits.
+void next(Invocation& call) {
+  call.ask("next", {}, &next_answer);
 }
 
 void close(Invocation& call) {
-  while (!call.run("next").items.empty()) {
-  }
-  call.reply();
+  call.ask("close", {});
 }
 
 std::string name_of(const Value& value) {

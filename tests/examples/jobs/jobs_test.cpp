@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The programs as their user sees them: masters, workers of both kinds, and workers that are
 // killed.
-#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -10,13 +9,13 @@
 #include <memory>
 #include <vector>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "job.hpp"
 #include "support/child.hpp"
 #include "support/eventually.hpp"
 #include "support/leak_sentinel.hpp"
+#include "support/program.hpp"
 #include "support/scratch_dir.hpp"
 
 namespace jobs {
@@ -25,44 +24,9 @@ namespace {
 using namespace std::chrono_literals;
 using mp::test::Child;
 using mp::test::exited;
+using mp::test::Program;
 
 constexpr const char* kPython = "/usr/bin/python3";
-
-class Program {
- public:
-  explicit Program(std::vector<std::string> words) {
-    std::array<int, 2> pipe{};
-    EXPECT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
-    child_ = std::make_unique<Child>([&] {
-      ::dup2(pipe[1], 1);
-      std::vector<char*> argv;
-      for (std::string& word : words) {
-        argv.push_back(word.data());
-      }
-      argv.push_back(nullptr);
-      ::execv(argv[0], argv.data());
-      ::_exit(125);
-    });
-    ::close(pipe[1]);
-    out_ = pipe[0];
-  }
-  Program(const Program&) = delete;
-  Program& operator=(const Program&) = delete;
-  ~Program() { ::close(out_); }
-
-  std::string line() {
-    std::string text;
-    for (char each = 0; ::read(out_, &each, 1) == 1 && each != '\n';) {
-      text += each;
-    }
-    return text;
-  }
-  Child& child() { return *child_; }
-
- private:
-  std::unique_ptr<Child> child_;
-  int out_ = -1;
-};
 
 class Jobs : public testing::Test {
  protected:

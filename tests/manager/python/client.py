@@ -6,6 +6,7 @@ SyncManager; what it asserts is what CPython's own server does.
 """
 import faulthandler
 import gc
+import math
 import multiprocessing
 import os
 import queue
@@ -31,7 +32,7 @@ class Manager(SyncManager):
     pass
 
 
-for name in ("set", "Counter", "scores", "jobs", "results", "queue_of_the_tree", "unknown", "lock", "permits"):
+for name in ("set", "Counter", "scores", "jobs", "results", "queue_of_the_tree", "unknown", "lock", "permits", "event"):
     Manager.register(name)
 Manager.register("board", proxytype=NamespaceProxy)
 
@@ -408,6 +409,78 @@ def test_registered_class(m):
     assert "AttributeError" in str(raises(RemoteError, c._callmethod, "audit"))
     assert raises(IndexError, c.get, 7).args
     raises(ValueError, m.Counter, -1)
+
+
+def square(x):
+    raise NotImplementedError("what the server has registered runs, not this")
+
+
+def unregistered(x):
+    return x
+
+
+def test_pool(m):
+    """Functions are named: by a function of that name, or by a str."""
+    with m.Pool(2) as pool:
+        assert pool.apply(square, (7,)) == 49
+        assert pool.apply("square", args=[8]) == 64
+        assert pool.apply(math.sqrt, (9,)) == 3.0
+        assert pool.apply("joined", ("a", "b")) == "ab" and pool.apply("nothing") is None
+        assert pool.apply("lengths", ([[1, 2], []],)) == {"0": 2, "1": 0}
+        assert pool.map(square, range(100)) == [x * x for x in range(100)]
+        assert pool.map(square, [1, 2, 3], chunksize=2) == [1, 4, 9]
+        assert pool.map(square, []) == [] and pool.map("nothing", []) == []
+        assert pool.starmap("joined", [("a", "b"), ["c", "d"]]) == ["ab", "cd"]
+        result = pool.map_async(square, (4, 5))
+        assert result.get() == result.get(FAR) == [16, 25]
+        result.wait()
+        assert result.ready() and result.successful()
+        assert pool.starmap_async("joined", [("x", "y")]).get() == ["xy"]
+        assert list(pool.imap(square, range(10))) == [x * x for x in range(10)]
+        assert list(pool.imap(square, range(10), 4)) == [x * x for x in range(10)]
+        assert sorted(pool.imap_unordered(square, [3, 1, 2])) == [1, 4, 9]
+        walk = pool.imap(square, [1, -1, 2])
+        assert next(walk) == 1
+        raises(ValueError, next, walk)
+        assert next(walk) == 4
+        raises(StopIteration, next, walk)
+        # What the function throws, and what it is not.
+        assert "negative" in str(raises(ValueError, pool.apply, square, (-1,)))
+        raises(ValueError, pool.map, square, [1, -1])
+        bad = pool.apply_async(square, (-1,))
+        bad.wait(FAR)
+        assert bad.ready() and not bad.successful()
+        raises(ValueError, bad.get)
+        raises(TypeError, pool.apply, square, ("text",))
+        raises(ValueError, pool.apply, square, (1, 2))
+        assert "unregistered" in str(raises(AttributeError, pool.map, unregistered, [1]))
+        raises(AttributeError, pool.apply, "no such")
+        raises(TypeError, pool.apply, 5)
+        raises(TypeError, pool.apply, square, (1,), {"x": 1})
+        raises(TypeError, pool.map, square, 5)
+        raises(TypeError, pool.apply_async, square, (1,), callback=print)
+        raises(ValueError, pool.map, square, [1], 0)
+        # One that takes its time.
+        late = pool.apply_async("wait_for", (m.event(),))
+        raises(multiprocessing.TimeoutError, late.get, 0.01)
+        raises(ValueError, late.successful)
+        assert not late.ready() and late.wait(0.01) is None
+        m.event().set()
+        assert late.get() is True
+        # A dead worker is one call's.
+        raises(multiprocessing.ProcessError, pool.apply, "die")
+        assert pool.apply(square, (2,)) == 4
+    raises(ValueError, m.Pool(1).join)
+    raises(ValueError, m.Pool, 0)
+    raises(TypeError, m.Pool, 1, print)
+    pool = m.Pool(processes=1, maxtasksperchild=1)
+    last = pool.map_async(square, [1, 2])
+    pool.close()
+    pool.join()
+    assert last.get() == [1, 4]
+    raises(ValueError, pool.apply, square, (1,))
+    # The result outlives its pool's proxy.
+    assert m.Pool(1).map_async(square, [6]).get() == [36]
 
 
 def test_typed_objects(m):

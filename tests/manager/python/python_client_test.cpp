@@ -1,33 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Clients of CPython's (client.py) against a server of ours.
-#include <array>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <gtest/gtest.h>
 #include <map>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "mp/codec.hpp"
 #include "mp/errors.hpp"
 #include "mp/manager.hpp"
 #include "mp/queue.hpp"
 
-#include "manager/python/pythons.hpp"
-#include "support/child.hpp"
 #include "support/eventually.hpp"
+#include "support/program.hpp"
 #include "support/scratch_dir.hpp"
 
 namespace mp {
 namespace {
 
 using namespace std::chrono_literals;
-using test::Child;
+using test::Program;
 
 struct Job {
   int id;
@@ -57,40 +52,9 @@ class Counter {
 };
 
 // An interpreter that runs one function of client.py.
-class Script {
- public:
-  Script(const std::string& python, const std::string& where, const std::string& function) {
-    std::array<int, 2> pipe{};
-    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) {
-      throw std::runtime_error("pipe2");
-    }
-    child_ = std::make_unique<Child>([&] {
-      ::dup2(pipe[1], 1);
-      ::execl(python.c_str(), python.c_str(), MP_PYTHON_CLIENT, where.c_str(), function.c_str(),
-              nullptr);
-      ::_exit(125);
-    });
-    ::close(pipe[1]);
-    out_ = pipe[0];
-  }
-  Script(const Script&) = delete;
-  Script& operator=(const Script&) = delete;
-  ~Script() { ::close(out_); }
-
-  // A line that it prints; empty at its end.
-  std::string line() {
-    std::string text;
-    for (char each = 0; ::read(out_, &each, 1) == 1 && each != '\n';) {
-      text += each;
-    }
-    return text;
-  }
-  Child& child() { return *child_; }
-
- private:
-  std::unique_ptr<Child> child_;
-  int out_ = -1;
-};
+Program script(const std::string& python, const std::string& where, const std::string& function) {
+  return Program{{python, MP_PYTHON_CLIENT, where, function}};
+}
 
 class PythonClients : public testing::TestWithParam<std::string> {
  protected:
@@ -104,6 +68,8 @@ class PythonClients : public testing::TestWithParam<std::string> {
         .method("echo", &Counter::echo)
         .method("point", &Counter::point)
         .method("get", &Counter::get);
+    register_functions();
+    manager.register_object<EventProxy>("event");
     manager.register_object<DictProxy<std::string, int>>("scores");
     manager.register_object<JoinableQueueProxy<Job>>("jobs");
     manager.register_object<QueueProxy<std::map<std::string, std::vector<int>>>>("results");
@@ -114,13 +80,35 @@ class PythonClients : public testing::TestWithParam<std::string> {
     manager.start();
   }
 
+  // What pools call.
+  void register_functions() {
+    manager.register_function("square", [](int x) {
+      if (x < 0) {
+        throw std::invalid_argument("a negative number");
+      }
+      return x * x;
+    });
+    manager.register_function("math.sqrt", static_cast<double (*)(double)>(&std::sqrt));
+    manager.register_function("joined",
+                              [](const std::string& a, const std::string& b) { return a + b; });
+    manager.register_function("nothing", [] {});
+    manager.register_function("lengths", [](const std::vector<std::vector<int>>& lists) {
+      std::map<std::string, int> lengths;
+      for (std::size_t i = 0; i != lists.size(); ++i) {
+        lengths[std::to_string(i)] = static_cast<int>(lists[i].size());
+      }
+      return lengths;
+    });
+    manager.register_function("wait_for", [](const EventProxy& event) { return event.wait(); });
+    manager.register_function("die", [] { ::raise(SIGKILL); });
+  }
   [[nodiscard]] std::string where() const {
     const Address& address = manager.address();
     return address.kind() == Address::Kind::tcp ? address.to_string() : address.path();
   }
   void run(const std::string& function) const {
-    Script script{GetParam(), where(), function};
-    EXPECT_EQ(script.child().wait(60s), test::exited(0)) << function;
+    Program client = script(GetParam(), where(), function);
+    EXPECT_EQ(client.child().wait(60s), test::exited(0)) << function;
   }
 
   test::ScratchDir scratch_;
@@ -196,10 +184,13 @@ TEST_P(PythonClients, MustHaveTheKey) {
 TEST_P(PythonClients, CallClassesOfCpp) {
   run("test_registered_class");
 }
+TEST_P(PythonClients, HavePoolsCallFunctionsOfCpp) {
+  run("test_pool");
+}
 TEST_P(PythonClientsOverTcp, UseTheSameObjects) {
-  for (const char* each :
-       {"test_dict", "test_list", "test_queues", "test_locks", "test_condition", "test_barrier",
-        "test_nested_proxies", "test_references", "test_wrong_key", "test_registered_class"}) {
+  for (const char* each : {"test_dict", "test_list", "test_queues", "test_locks", "test_condition",
+                           "test_barrier", "test_nested_proxies", "test_pool", "test_references",
+                           "test_wrong_key", "test_registered_class"}) {
     run(each);
   }
 }
@@ -207,8 +198,8 @@ TEST_P(PythonClientsOverTcp, UseTheSameObjects) {
 TEST_P(PythonClients, MakeSharedMemory) {
   SharedMemoryManager memory{{.address = unix_socket(scratch_ / "memory"), .authkey = "secret"}};
   memory.start();
-  Script script{GetParam(), memory.address().path(), "test_shared_memory"};
-  EXPECT_EQ(script.child().wait(60s), test::exited(0));
+  Program client = script(GetParam(), memory.address().path(), "test_shared_memory");
+  EXPECT_EQ(client.child().wait(60s), test::exited(0));
   EXPECT_EQ(memory.segments().size(), 1U);  // and the tracker of that Python has removed it
 }
 
@@ -219,10 +210,10 @@ TEST_P(PythonClients, ShareTypedObjectsWithCpp) {
   scores.set("anna", 7);
   jobs.put({1, "one"});
   board.set("cpp", std::string{"text"});
-  Script script{GetParam(), where(), "test_typed_objects"};
+  Program client = script(GetParam(), where(), "test_typed_objects");
   EXPECT_EQ(tree_queue.get(Deadline{30s}), 41);
   tree_queue.put(42);
-  ASSERT_EQ(script.child().wait(60s), test::exited(0));
+  ASSERT_EQ(client.child().wait(60s), test::exited(0));
 
   EXPECT_EQ(scores.at("ben"), 8);
   EXPECT_EQ(scores.size(), 1U);
@@ -248,11 +239,11 @@ void expect_given_back(SyncManager& manager, const std::string& python, const st
   const auto jobs = manager.get<JoinableQueueProxy<Job>>("jobs");
   jobs.put({1, "one"});
   const std::uint64_t before = manager.number_of_objects();
-  Script script{python, where, "hold_everything"};
-  ASSERT_EQ(script.line(), "holding 1");
+  Program client = script(python, where, "hold_everything");
+  ASSERT_EQ(client.line(), "holding 1");
   EXPECT_FALSE(lock.try_lock());
   EXPECT_FALSE(permits.try_acquire());
-  script.child().kill();
+  client.child().kill();
   EXPECT_THROW(static_cast<void>(lock.acquire(Deadline{30s})), OwnerDied);
   EXPECT_TRUE(permits.acquire(Deadline{30s}));
   EXPECT_EQ(jobs.get(Deadline{30s}).id, 1);
@@ -263,7 +254,7 @@ void expect_given_back(SyncManager& manager, const std::string& python, const st
 
   // One that waits takes nothing with it.
   lock.acquire();
-  Script waiter{python, where, "wait_for_everything"};
+  Program waiter = script(python, where, "wait_for_everything");
   ASSERT_EQ(waiter.line(), "waiting");
   waiter.child().kill();
   lock.release();

@@ -3,13 +3,9 @@
 #include "mp/manager/python_manager.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdlib>
-#include <filesystem>
 #include <gtest/gtest.h>
 #include <map>
 #include <set>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,8 +15,8 @@
 #include "mp/codec.hpp"
 #include "mp/errors.hpp"
 
-#include "manager/python/pythons.hpp"
 #include "support/child.hpp"
+#include "support/program.hpp"
 #include "support/scratch_dir.hpp"
 
 namespace mp {
@@ -29,6 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 using pickle::Value;
 using test::Child;
+using test::Program;
 using test::pythons;
 
 constexpr const char* kServer = R"py(
@@ -59,37 +56,24 @@ class PythonServer : public testing::TestWithParam<std::string> {
     manager_.reset();
     try {
       PythonManager{address_, {.authkey = "secret"}}.shutdown();
-      EXPECT_EQ(server_->wait(), test::exited(0));
+      EXPECT_EQ(server_->child().wait(), test::exited(0));
     } catch (const Error&) {
-      server_->send_signal(SIGKILL);
+      server_->child().send_signal(SIGKILL);
     }
   }
 
   void start(bool over_tcp) {
-    std::array<int, 2> pipe{};
-    ASSERT_EQ(::pipe(pipe.data()), 0);
     const std::string path = (scratch_.path() / "socket").string();
     const std::string where = over_tcp ? "tcp" : path;
-    server_.emplace([&] {
-      ::dup2(pipe[1], 1);
-      ::close(pipe[0]);
-      ::close(pipe[1]);
-      ::execl(GetParam().c_str(), GetParam().c_str(), "-c", kServer, where.c_str(), nullptr);
-      ::_exit(125);
-    });
-    ::close(pipe[1]);
-    std::string port;
-    for (char each = 0; ::read(pipe[0], &each, 1) == 1 && each != '\n';) {
-      port += each;
-    }
-    ::close(pipe[0]);
+    server_.emplace(std::vector<std::string>{GetParam(), "-c", kServer, where});
+    const std::string port = server_->line();
     address_ = over_tcp ? tcp("127.0.0.1", std::stoi(port)) : unix_socket(path);
     manager_.emplace(address_, ClientOptions{.authkey = "secret"});
   }
   PythonManager& manager() { return *manager_; }
 
   test::ScratchDir scratch_;
-  std::optional<Child> server_;
+  std::optional<Program> server_;
   Address address_;
   std::optional<PythonManager> manager_;
 };
@@ -269,8 +253,25 @@ TEST_P(PythonServer, ServesAPool) {
             (std::vector{5, 6}));
   EXPECT_THROW(pool.call("apply", Value::global("builtins", "int"), std::tuple{std::string{"x"}}),
                std::invalid_argument);
-  pool.call("close");
+  EXPECT_TRUE(result.call<bool>("ready"));
+  EXPECT_TRUE(result.call<bool>("successful"));
+  const auto pow = Value::global("builtins", "pow");
+  using Pairs = std::vector<std::tuple<int, int>>;
+  EXPECT_EQ(pool.call<std::vector<int>>("starmap", pow, Pairs{{2, 3}, {3, 2}}),
+            (std::vector{8, 9}));
+  const auto later = pool.call<PythonProxy>("starmap_async", pow, Pairs{{2, 4}});
+  EXPECT_EQ(later.call<std::vector<int>>("get", 20), std::vector{16});
+  auto unordered =
+      pool.call<PythonProxy>("imap_unordered", abs, std::vector{-7, -8}).iterate<int>();
+  std::sort(unordered.begin(), unordered.end());
+  EXPECT_EQ(unordered, (std::vector{7, 8}));
+  const auto sleep =
+      pool.call<PythonProxy>("apply_async", Value::global("time", "sleep"), std::tuple{3600});
+  EXPECT_THROW(sleep.call("get", 0.01), TimeoutError);
+  EXPECT_FALSE(sleep.call<bool>("ready"));
+  pool.call("terminate");
   pool.call("join");
+  EXPECT_THROW(pool.call("map", abs, std::vector{1}), std::invalid_argument);
 }
 
 TEST_P(PythonServer, KeepsProxiesInsideObjects) {
@@ -359,8 +360,8 @@ TEST_P(PythonServer, MayBeUsedByAForkedChild) {
 TEST_P(PythonServer, IsMissedWhenItIsGone) {
   const PythonProxy list = manager().create("list");
   list.call("append", 1);
-  server_->send_signal(SIGKILL);
-  EXPECT_EQ(server_->wait(), test::killed_by(SIGKILL));
+  server_->child().send_signal(SIGKILL);
+  EXPECT_EQ(server_->child().wait(), test::killed_by(SIGKILL));
   EXPECT_THROW(list.call("append", 2), Error);
   EXPECT_THROW(static_cast<void>(manager().create("list")), OsError);
 }
