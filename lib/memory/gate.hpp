@@ -55,8 +55,8 @@ bool word_sleep(const layout::Word& word, std::uint32_t expected, Deadline until
 int word_wake(const layout::Word& word, int n) noexcept;
 // Wakes every sleeper of the tree, to look again.
 void wake_the_tree() noexcept;
-// The same, unless somebody did since the header's `deaths` was read as that: for those who sleep on
-// the tree's gate themselves.
+// The same, unless somebody did since the header's `deaths` was read as that: for those who sleep
+// on the tree's gate themselves.
 void wake_others_of_the_tree(std::uint32_t deaths) noexcept;
 
 // Between its constructor and its destructor: should this thread be killed, the kernel wakes one
