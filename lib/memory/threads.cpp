@@ -150,12 +150,12 @@ thread_local constinit ThreadTag thread_tag = 0;
 thread_local constinit layout::Word64* thread_inside = nullptr;
 
 ThreadTag register_this_thread() {
-  note_start_time();
+  const ProcessId me = this_process();  // throws where there is no arena
   if (thread_tag != 0) {
     return thread_tag;  // entering this process meant burying, for which this thread registered
   }
+  note_start_time();
   join_heavy_fences();
-  const ProcessId me = this_process();
   const ThreadTag idle = claim_idle(me);
   const ThreadTag tag = idle != 0 ? idle : claim_free(me);
   thread_inside = &table()[thread_index(tag)].inside;
