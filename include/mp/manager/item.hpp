@@ -181,6 +181,7 @@ inline constexpr std::uint64_t kAnyProxyTag = hash_text("mp.ProxyOfAnyType");
 // Proxies have one of their own (raw_proxy.hpp).
 template <class T>
 struct FromTokenOf {
+  static constexpr bool kExists = false;
   static constexpr ItemOps::FromToken kFunction = nullptr;
 };
 
@@ -205,7 +206,7 @@ constexpr std::uint64_t item_tag() {
 template <class T>
 T item_value(const ItemView& item, Carrier* carrier = nullptr) {
   if (item.tag != item_tag<T>()) [[unlikely]] {
-    if constexpr (FromTokenOf<T>::kFunction != nullptr) {
+    if constexpr (FromTokenOf<T>::kExists) {
       if (item.tag == kAnyProxyTag) {
         return FromTokenOf<T>::read(item.bytes, carrier);
       }

@@ -270,6 +270,7 @@ struct FromTokenOf<P> {
   static P read(ByteView bytes, Carrier* carrier) {
     return P{read_item_bytes<RawProxy>(bytes, carrier)};
   }
+  static constexpr bool kExists = true;
   static constexpr ItemOps::FromToken kFunction = &encode;
 };
 
