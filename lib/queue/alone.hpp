@@ -17,6 +17,9 @@
 // some dozens of instructions, holds the second one up as the owner of a lock would.
 //
 // Threads: any of the tree.
+// Fork:    the child's thread is another one, and comes second.
+// Crash:   nothing is owed by who dies inside: before its one store nothing was put or got (Q11).
+// Blocks:  settle and share, while the other one is inside; all else never.
 #pragma once
 
 #include <cstdint>

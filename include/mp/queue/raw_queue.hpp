@@ -21,6 +21,8 @@
 //            it. Memory of items that were got is given back as they go.
 // Blocks:    put while a bounded queue is full, get while there is nothing; at most until the
 //            deadline.
+//            Who is the second thread ever to put, or to get, waits for the first one if that was
+//            stopped in the middle of a put or get: at least 20 ms, then until the deadline.
 // Order:     items of one thread are got in the order of its puts, and an item whose put had
 //            returned before another began is got first, but for items that are delivered again.
 //            What was written before put is seen after the get of that item.
